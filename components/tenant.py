@@ -76,7 +76,7 @@ class TenantProject(Component):
                     settings=settings.gitlab,
                     refs=refs.gitlab,
                     variables=pipeline_variables(settings),
-                    credentials=settings.credentials,
+                    credentials=settings.generations_of(tenant.slug),
                     analyses=settings.on(System.SONARQUBE),
                     owner=providers.operations,
                     first=tenant.slug in settings.catalogue.first,
@@ -92,7 +92,7 @@ class TenantProject(Component):
                     tenant=tenant,
                     provider=providers.harbor,
                     robot_days=settings.harbor.robot_days,
-                    credentials=settings.credentials,
+                    credentials=settings.generations_of(tenant.slug),
                     login=refs.registry_login,
                 ),
                 child,
@@ -105,7 +105,7 @@ class TenantProject(Component):
                 SonarQubeTenantArgs(
                     tenant=tenant,
                     provider=providers.sonarqube,
-                    credentials=settings.credentials,
+                    credentials=settings.generations_of(tenant.slug),
                     exact_members=settings.on(System.KEYCLOAK),
                     webhook=settings.sonarqube.webhook,
                     gates=refs.gates,
@@ -182,7 +182,7 @@ class TenantProject(Component):
                         providers=providers.kubernetes,
                         namespaces=kubernetes.namespaces,
                         runbooks=settings.observability.runbooks,
-                        generation=settings.credentials[-1],
+                        generation=settings.generations_of(tenant.slug)[-1],
                         deployments=DeploymentsPlace(
                             settings.argocd.namespace, providers.kubernetes[settings.argocd.cluster]
                         )

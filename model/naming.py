@@ -393,5 +393,7 @@ def all_names(tenant: Tenant, settings: Settings) -> Mapping[str, tuple[str, ...
             names.analysis_project(r.name) for r in tenant.repositories if r.kind is RepositoryKind.APP
         ),
         "SonarQube group": tuple(names.role_group_path(role) for role in tenant.role_names),
-        "SonarQube account": tuple(names.analysis_account(credential.name) for credential in settings.credentials),
+        "SonarQube account": tuple(
+            names.analysis_account(credential.name) for credential in settings.generations_of(tenant.slug)
+        ),
     }

@@ -369,6 +369,10 @@ class SonarQubeSettings:
     token_name: str = "usine"  # noqa: S105 - a name
 
 
+#: How long before its end a certificate or a stored credential is reported.
+CREDENTIAL_NOTICE = datetime.timedelta(days=14)
+
+
 @dataclass(frozen=True, slots=True)
 class Credential:
     """A generation of the stored credentials that nothing short-lived can replace (robots, deploy and analysis tokens).
@@ -442,6 +446,7 @@ class Settings:
     scans: ScanSettings = field(default_factory=ScanSettings)
     observability: ObservabilitySettings = field(default_factory=ObservabilitySettings)
     credentials: tuple[Credential, ...] = (Credential("1"),)
+    tenant_credentials: Mapping[str, tuple[Credential, ...]] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     changes: ChangeSettings = field(default_factory=ChangeSettings)
     tenants: tuple[str, ...] | None = None
@@ -467,6 +472,10 @@ class Settings:
     def on(self, system: System) -> bool:
         """Return whether a system is switched on."""
         return system in self.systems
+
+    def generations_of(self, slug: str | None) -> tuple[Credential, ...]:
+        """Return the credential generations of a tenant, or of the foundation (None); the last one is handed out."""
+        return self.credentials if slug is None else self.tenant_credentials.get(slug, self.credentials)
 
     @property
     def signs_images(self) -> bool:

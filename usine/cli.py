@@ -21,6 +21,8 @@ COMMANDS = (
     "preview",
     "up",
     "drift",
+    "rotate",
+    "revoke",
     "rules",
     "verify",
     "restore",

@@ -11,11 +11,11 @@ import datetime
 from components.observability.rules import AlertRule, RuleGroup, RuleSubject
 from model.lifecycle import syncs
 from model.naming import REGISTRY_SECRET, names_of
-from model.settings import Credential
+from model.settings import CREDENTIAL_NOTICE, Credential
 
 #: How long before its end a certificate or a stored credential is reported.
-_NOTICE_DAYS = 14
-_NOTICE_SECONDS = _NOTICE_DAYS * 24 * 3600
+_NOTICE_DAYS = CREDENTIAL_NOTICE.days
+_NOTICE_SECONDS = int(CREDENTIAL_NOTICE.total_seconds())
 
 
 def workloads(subject: RuleSubject) -> RuleGroup:

@@ -49,7 +49,8 @@ class Need(Enum):
     )
     ISOLATION = ("issue 11", "the isolation matrix: who may do what, inherited levels, forks", "")
     CATALOGUE_JOBS = ("issue 13", "promotion by merge request, scans, proxy caches", "")
-    CREDENTIALS = ("issue 14", "expiry and rotation of credentials, repositories that a zone pulls", "")
+    ROTATION = ("rotation", "rotation and revocation of stored credentials", "usine/rotation/*.py")
+    CREDENTIALS = ("issue 14", "repositories that a zone pulls", "")
     FLEET = ("issue 15", "child pipelines, and runs that are started again", "")
 
     def __init__(self, title: str, purpose: str, sources: str) -> None:

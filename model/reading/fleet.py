@@ -152,7 +152,12 @@ def check_capacity(tenants: Iterable[Tenant], settings: Settings) -> Iterator[Fi
 def check_selection(tenants: Iterable[Tenant], settings: Settings) -> Iterator[str]:
     """Yield a message for every tenant of the settings that does not exist."""
     slugs = sorted({tenant.slug for tenant in tenants})
-    for key, named in (("tenants", settings.tenants or ()), ("catalogue.first", settings.catalogue.first)):
+    named_by = {
+        "tenants": settings.tenants or (),
+        "catalogue.first": settings.catalogue.first,
+        "tenantCredentials": settings.tenant_credentials,
+    }
+    for key, named in named_by.items():
         for slug in named:
             if slug not in slugs:
                 yield f"usine:{key}: no such tenant: {show(slug)}; {did_you_mean(slug, slugs)}"

@@ -17,6 +17,7 @@ from model.reading.cluster_backup import check_cluster_backup, to_cluster_backup
 from model.reading.fields import check_slug
 from model.reading.settings_schema import (
     ClusterSection,
+    CredentialSection,
     ObservabilitySettingsSection,
     ScansSection,
     SettingsSection,
@@ -138,9 +139,8 @@ def build_settings(
         sonarqube=_sonarqube(file, gates),
         scans=_scans(file.scans, note),
         observability=_observability(file.observability),
-        credentials=tuple(Credential(c.name, c.until) for c in file.credentials)
-        if file.credentials
-        else (Credential("1"),),
+        credentials=_generations(file.credentials) if file.credentials else (Credential("1"),),
+        tenant_credentials={slug: _generations(listed) for slug, listed in file.tenant_credentials.items()},
         limits=Limits(**limits),
         changes=_changes(file),
         tenants=None if file.tenants is None else tuple(file.tenants),
@@ -148,6 +148,10 @@ def build_settings(
         projects=Path(file.projects),
         archetypes=archetypes,
     )
+
+
+def _generations(listed: Iterable[CredentialSection]) -> tuple[Credential, ...]:
+    return tuple(Credential(one.name, one.until) for one in listed)
 
 
 def _once(path: KeyPath, items: Iterable[str], note: Note) -> None:
@@ -230,6 +234,8 @@ def _check_forge(file: SettingsSection, systems: frozenset[System], note: Note) 
                 f"usine:sonarqube.gates: no such gate: {show(gate)}; {did_you_mean(gate, file.gates)}",
             )
     _once(("credentials",), [credential.name for credential in file.credentials or ()], note)
+    for slug, listed in file.tenant_credentials.items():
+        _once(("tenantCredentials", slug), [credential.name for credential in listed], note)
 
 
 #: What Harbor asks for the images of a registry, where it is not the host of the images' names.

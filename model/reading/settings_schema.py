@@ -256,6 +256,7 @@ class SettingsSection(Section):
     scans: ScansSection = ScansSection()
     observability: ObservabilitySettingsSection | None = None
     credentials: Annotated[list[CredentialSection], Field(min_length=1)] | None = None
+    tenant_credentials: dict[str, Annotated[list[CredentialSection], Field(min_length=1)]] = Field(default={})
     zones: list[v.NameText] = Field(default=[])
     stages: Annotated[dict[v.DnsLabel, StageSection], Field(min_length=1)]
     clusters: dict[v.DnsLabel, ClusterSection] = Field(default={})

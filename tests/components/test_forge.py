@@ -188,6 +188,16 @@ def test_no_ci_variable_holds_a_secret() -> None:
     assert not [r for r in variables if "[secret]" in json.dumps(dict(r.inputs))]
 
 
+def test_a_tenant_with_generations_of_its_own_has_no_others() -> None:
+    own = (Credential("1"), Credential("b"))
+    settings = factories.settings(tenant_credentials={factories.tenant().slug: own})
+    common = {r.name for r in plan_of(factories.tenant(), settings=factories.settings(credentials=own)).resources}
+    assert {r.name for r in plan_of(factories.tenant(), settings=settings).resources} == common
+    other = factories.settings(tenant_credentials={"another": own})
+    bare = {r.name for r in plan_of(factories.tenant(), settings=factories.settings()).resources}
+    assert {r.name for r in plan_of(factories.tenant(), settings=other).resources} == bare
+
+
 def test_a_new_generation_of_credentials_overlaps_the_old_one() -> None:
     both = factories.settings(credentials=(Credential("1", datetime.date(2027, 1, 31)), Credential("2")))
     plan = plan_of(factories.tenant(), settings=both)

@@ -155,9 +155,20 @@ def test_a_credential_generation_that_is_no_longer_listed_may_be_removed_in_one_
     old, new = robots(OLD.name), robots(NEW.name)
     known = known_of(old | new)
     going = [step("delete", urn) for urn in old]
-    assert check_plan(going, known, LIMITS, credentials=(NEW,)) == ()
-    assert check_plan(going, known, LIMITS, credentials=(OLD, NEW)) != (), "it is listed"
+    assert check_plan(going, known, LIMITS, generations=lambda _: (NEW,)) == ()
+    assert check_plan(going, known, LIMITS, generations=lambda _: (OLD, NEW)) != (), "it is listed"
     assert check_plan(going, known, LIMITS) != (), "nobody says which are listed"
+
+
+def test_a_generation_is_withdrawn_from_the_tenants_whose_list_lacks_it_and_from_no_other() -> None:
+    old, new = robots(OLD.name), robots(NEW.name)
+    known = known_of(old | new)
+    ending = {f"t{i}" for i in range(10)}
+    listed = lambda slug: (NEW,) if slug in ending else (OLD, NEW)  # noqa: E731 - a name for two uses
+    mine = [step("delete", urn) for urn in old if address_of(urn).tenant in ending]
+    assert check_plan(mine, known, LIMITS, generations=listed) == ()
+    (notice,) = check_plan([step("delete", urn) for urn in old], known, LIMITS, generations=listed)
+    assert notice.text == f"20 of 50 objects of type {ROBOT} would be removed"
 
 
 def test_only_objects_of_that_generation_may_be_removed_with_it() -> None:
@@ -165,7 +176,7 @@ def test_only_objects_of_that_generation_may_be_removed_with_it() -> None:
     going = [step("delete", urn) for urn in old]
 
     def refused(steps: Sequence[Step], names: Mapping[str, str]) -> list[str]:
-        return [notice.text for notice in check_plan(steps, known_of(names), LIMITS, credentials=(NEW,))]
+        return [notice.text for notice in check_plan(steps, known_of(names), LIMITS, generations=lambda _: (NEW,))]
 
     beside = [step("delete", urn) for urn in list(new)[:7]]
     assert refused(going + beside, old | new) == [f"7 of 30 objects of type {ROBOT} would be removed"]
@@ -180,7 +191,7 @@ def test_only_objects_of_that_generation_may_be_removed_with_it() -> None:
     disguised = [vault("alpha", "Policy", f"robot/pull-0{i}") for i in range(30)]
     assert refused([step("delete", urn) for urn in disguised], dict.fromkeys(disguised, "pull-0")), "no credential"
     kept = read_known(checkpoint(*old, protected=tuple(old)))
-    assert {n.rule for n in check_plan(going, kept, LIMITS, credentials=(NEW,))} >= {"data-destruction"}
+    assert {n.rule for n in check_plan(going, kept, LIMITS, generations=lambda _: (NEW,))} >= {"data-destruction"}
 
 
 @given(st.lists(st.sampled_from(["create", "update", "delete", "replace"]), max_size=20))

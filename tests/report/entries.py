@@ -8,6 +8,7 @@ from usine.report.model import Action, Entry, PropertyChange
 TYPES = {
     "gitlab/project": "gitlab:index/project:Project",
     "gitlab/member": "gitlab:index/groupMembership:GroupMembership",
+    "gitlab/deploy-token": "gitlab:index/projectDeployToken:ProjectDeployToken",
     "gitlab/branch": "gitlab:index/branchProtection:BranchProtection",
     "gitlab/variable": "gitlab:index/projectVariable:ProjectVariable",
     "harbor/project": "harbor:index/project:Project",

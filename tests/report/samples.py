@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from pulumi_facts.values import ABSENT
 from tests.report.entries import TYPES, entry
-from usine.report.model import Action, Entry, Kind, Notice, PropertyChange, Report, Severity, by_risk
+from usine.report.model import Action, Entry, Kind, Notice, PropertyChange, Report, Severity, StoredCredential, by_risk
 
 _POLICY_BEFORE = """\
 # Developers of teleservice
@@ -246,6 +246,11 @@ def run() -> Report:
     )
 
 
+def _credential(tenant: str | None, system: str, kind: str, name: str, ends: str = "") -> StoredCredential:
+    prefix = f"{tenant or 'foundation'}/{system}"
+    return StoredCredential(tenant, system, TYPES[kind], f"{prefix}/{name}", "2026-2" if ends else "", ends)
+
+
 def drift() -> Report:
     """Return the report of a drift scan with manual changes and with a system that did not answer."""
     entries = [
@@ -294,6 +299,13 @@ def drift() -> Report:
     return Report(
         kind=Kind.DRIFT,
         title="usine drift: stack prod",
+        credentials=(
+            _credential("teleservice", "harbor", "harbor/robot", "robot/push-2026-2", "2026-11-30T08:12:44Z"),
+            _credential(
+                "teleservice", "gitlab", "gitlab/deploy-token", "infra/deploy-token/2026-2", "2026-12-31T23:59:59Z"
+            ),
+            _credential(None, "keycloak", "keycloak/client", "client/argocd"),
+        ),
         verdict="8 objects of 3 tenants and the foundation are not what the files say; 1 of them held data and is "
         "gone. SonarQube did not answer: nothing is known about it.",
         facts=(("scanned", "2026-11-25 02:00 UTC"), ("objects", "5,204"), ("since the previous scan", "4 new, 1 gone")),

@@ -15,7 +15,7 @@ from tests.report import samples
 from tests.report.texts import TEXTS, UNTIMED
 from usine.report.markdown import DEFAULT_LIMIT, GITLAB_LIMIT, LEAST_LIMIT, render
 from usine.report.markdown_text import code, html_code, prose
-from usine.report.model import Action, Entry, Kind, Notice, PropertyChange, Report, Severity
+from usine.report.model import Action, Entry, Kind, Notice, PropertyChange, Report, Severity, StoredCredential
 from usine.report.values import visible
 
 _OUR_TAGS = re.compile(r"</?(?:details|summary|b|sub|code)>|<br>")
@@ -141,6 +141,7 @@ REPORTS = st.builds(
     st.lists(st.tuples(TEXTS, TEXTS), max_size=3).map(tuple),
     st.lists(_ENTRIES, max_size=6).map(tuple),
     st.lists(_NOTICES, max_size=4).map(tuple),
+    st.lists(st.builds(StoredCredential, st.one_of(st.none(), TEXTS), *[TEXTS] * 5), max_size=2).map(tuple),
 )
 
 

@@ -106,6 +106,19 @@ def test_removing_a_credential_generation_is_no_mass_removal() -> None:
     assert refused(*old, *robots(13, "2")) == [f"13 of 60 objects of type {ROBOT} would be removed"]
 
 
+def test_removing_the_generation_of_some_tenants_is_no_mass_removal_of_theirs_only() -> None:
+    own = {f"t{n}": (Credential("2"),) for n in range(30)}
+    head = dataclasses.replace(BOTH, tenant_credentials=own)
+
+    def refused(count: int) -> list[str]:
+        one = change([A], [A], entries=robots(count, "1"), existing={ROBOT: 120}, author=PLATFORM, settings=head,
+                     base_settings=BOTH)  # fmt: skip
+        return [notice.text for notice in found(one, "mass-removal")]
+
+    assert refused(30) == []
+    assert refused(60) == [f"30 of 90 objects of type {ROBOT} would be removed"], "the others still list it"
+
+
 def test_mass_removal_of_tenants() -> None:
     fleet = [dataclasses.replace(plain(f"t{n}"), state=State.ARCHIVED) for n in range(20)]
     (notice,) = found(change(fleet, fleet[:15], author=PLATFORM), "mass-removal")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import json
 import re
 from pathlib import Path
@@ -85,6 +86,16 @@ def test_the_default_gate_has_sonarqube_s_recommended_conditions() -> None:
 def test_the_default_is_one_generation_of_credentials_without_an_end(tmp_path: Path) -> None:
     settings = load_text(tmp_path, re.sub(r"  usine:credentials:.*\n", "", TEXT))
     assert settings.credentials == (Credential("1", None),)
+
+
+def test_a_tenant_may_have_generations_of_its_own(tmp_path: Path) -> None:
+    own = "  usine:tenantCredentials:\n    alpha: [{name: a, until: 2027-01-31}, {name: b}]\n"
+    settings = load_text(tmp_path, TEXT.replace("  usine:zones:", f"{own}  usine:zones:"))
+    mine = (Credential("a", datetime.date(2027, 1, 31)), Credential("b"))
+    assert settings.generations_of("alpha") == mine
+    assert (
+        settings.generations_of("beta") == settings.generations_of(None) == settings.credentials == (Credential("1"),)
+    )
 
 
 def test_who_may_change_what(tmp_path: Path) -> None:
@@ -170,6 +181,9 @@ WRONG = [
     ("usine:zones: [lab]", "usine:zones: [lab]\n  usine:catalogue: {versoin: v1-0}", "did you mean version?"),
     ("usine:zones: [lab]", "usine:zones: [lab]\n  usine:catalogue: {first: [a]}", "without usine:catalogue.version"),
     ("usine:zones: [lab]", "usine:zones: [lab]\n  usine:catalogue: {first: [a, a]}", "is in this list twice"),
+    ("usine:zones: [lab]", "usine:zones: [lab]\n  usine:tenantCredentials: {a: [{name: b}, {name: b}]}", "twice"),
+    ("usine:zones: [lab]", "usine:zones: [lab]\n  usine:tenantCredentials: {a: []}", "usine:tenantCredentials.a"),
+    ("usine:zones: [lab]", "usine:zones: [lab]\n  usine:tenantCredentials: {a: [{nam: b}]}", "did you mean name"),
     ("robotDays: 180", "proxies: {docker: {registry: docker}}", "such as docker.io or quay.io"),
     ("robotDays: 180", "proxies: {d: {registry: docker.io}, e: {registry: docker.io}}", "d is already the proxy of"),
     ("robotDays: 180", "proxies: {docker: {registry: docker.io, publik: true}}", "did you mean public?"),

@@ -35,6 +35,7 @@ from usine.drift.scan import scan_stack
 from usine.engine.cli import EngineError
 from usine.engine.guarded import Guardrails, Status
 from usine.engine.lock import HeldLock, hold
+from usine.engine.stored import expiry_notices
 from usine.report import as_json, html, junit, markdown, terminal
 from usine.report.model import Report
 from usine.sticky.connection import StickyError
@@ -151,8 +152,8 @@ def _look(stack: OpenStack, rules: tuple[IgnoreRule, ...], args: argparse.Namesp
     past = history.read_past(folder)
     record = history.compare(past, sifted.kept, looked.unseen, history.stamp(moment))
     causes, _ = group(sifted.kept, looked.moved)
-    subject = Subject(args.stack, looked.objects, len(sifted.ignored), causes)
-    notices = (*unfinished(looked.pending), *sifted.notices)
+    subject = Subject(args.stack, looked.objects, len(sifted.ignored), causes, looked.credentials)
+    notices = (*unfinished(looked.pending), *sifted.notices, *expiry_notices(looked.credentials, moment))
     report = make_report(subject, sifted.kept, looked.unseen, record, past, notices)
     try:
         history.write(folder, args.stack, record, past, sifted.kept, looked.unseen)

@@ -10,6 +10,7 @@ from usine.drift.findings import DriftFinding, Means, Unseen
 from usine.drift.history import History, Past
 from usine.drift.severity import severity
 from usine.drift.values import shortened
+from usine.engine.stored import credential_facts
 from usine.report.ids import NoticeId
 from usine.report.model import (
     FOUNDATION,
@@ -21,6 +22,7 @@ from usine.report.model import (
     PropertyChange,
     Report,
     Severity,
+    StoredCredential,
     by_risk,
 )
 
@@ -29,12 +31,16 @@ _MOST_GONE = 20
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The subject of a report: the stack, and the numbers of scanned objects and ignored findings; and the causes."""
+    """The subject of a report: the stack, and the numbers of scanned objects and ignored findings; and the causes.
+
+    `credentials` are those that the state stores.
+    """
 
     stack: str
     objects: int
     ignored: int = 0
     causes: tuple[Cause, ...] = ()
+    credentials: tuple[StoredCredential, ...] = ()
 
 
 def make_report(
@@ -54,6 +60,7 @@ def make_report(
     if subject.ignored:
         facts.append(("ignored by rules", _count(subject.ignored, "difference")))
     facts += [("cause", cause.text) for cause in subject.causes]
+    facts += credential_facts(subject.credentials)
     return Report(
         Kind.DRIFT,
         f"usine drift: {subject.stack}",
@@ -61,6 +68,7 @@ def make_report(
         tuple(facts),
         entries,
         (*_blind(unseen), *notices, *_past(history, past)),
+        subject.credentials,
     )
 
 

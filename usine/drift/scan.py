@@ -16,7 +16,8 @@ from usine.drift.findings import DriftFinding, Means, Unseen
 from usine.drift.inventory import Found, managed, take_inventory
 from usine.drift.observe import observe
 from usine.engine.cli import Engine
-from usine.report.model import Action
+from usine.engine.stored import stored_credentials
+from usine.report.model import Action, StoredCredential
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Scan:
     """The result of a scan. `objects` is the number of scanned objects of the state.
 
     `moved` has the providers whose version differs from the one that wrote the state. `pending` is the number of
-    unfinished operations of an interrupted run.
+    unfinished operations of an interrupted run. `credentials` are those that the state stores.
     """
 
     findings: tuple[DriftFinding, ...]
@@ -32,6 +33,7 @@ class Scan:
     objects: int
     moved: Mapping[str, str]
     pending: int = 0
+    credentials: tuple[StoredCredential, ...] = ()
 
 
 def scan_stack(engine: Engine, settings: Settings, projects: Sequence[Tenant]) -> Scan:
@@ -66,6 +68,7 @@ def scan_stack(engine: Engine, settings: Settings, projects: Sequence[Tenant]) -
         len(observed.observations),
         upgrades(resources),
         len(pending_of(checkpoint)),
+        stored_credentials(checkpoint),
     )
 
 

@@ -6,7 +6,7 @@ They are pure functions of the plan's steps and of the state before the run.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +20,13 @@ from usine.engine.events import Step, Violation
 from usine.report.ids import NoticeId
 from usine.report.model import Notice, Severity
 from usine.rules.mass_removal import TENANT, mass_removals
+
+#: Returns the credential generations that the settings list for a tenant, or for the foundation (None).
+Generations = Callable[[str | None], Sequence[Credential]]
+
+
+def _none_listed(_slug: str | None) -> Sequence[Credential]:
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +74,7 @@ def check_plan(
     *,
     archived: frozenset[str] = frozenset(),
     allowed: Mapping[str, int] | None = None,
-    credentials: Sequence[Credential] = (),
+    generations: Generations = _none_listed,
 ) -> tuple[Notice, ...]:
     """Return a notice for each reason to refuse the plan.
 
@@ -77,10 +84,10 @@ def check_plan(
         limits: how many objects of a kind one run may remove.
         archived: the tenants whose files have `state: archived`.
         allowed: how many of a kind this run may remove (see `usine.rules.mass_removal.parse_allowance`).
-        credentials: the generations that the settings list. Removing the objects of another one is asked for there.
+        generations: the generations that the settings list. Removing the objects of another one is asked for there.
     """
     removing = [step for step in steps if step.removes]
-    withdrawn = _withdrawn(removing, known, credentials)
+    withdrawn = _withdrawn(removing, known, generations)
     counted = [step for step in removing if step.address.urn not in withdrawn]
     existing = Counter(known.existing) - Counter(address_of(urn).type for urn in withdrawn)
     return (
@@ -89,21 +96,18 @@ def check_plan(
     )
 
 
-def _withdrawn(removing: Iterable[Step], known: Known, credentials: Sequence[Credential]) -> frozenset[str]:
+def _withdrawn(removing: Iterable[Step], known: Known, generations: Generations) -> frozenset[str]:
     """Return the URNs deleted because the settings no longer list their credential generation, or it is superseded."""
-    listed = {credential.name for credential in credentials}
+
+    def is_withdrawn(step: Step) -> bool:
+        listed = {credential.name for credential in generations(step.address.tenant)}
+        generation = known.generations.get(step.address.urn)
+        return bool(listed) and generation is not None and generation not in listed
+
     return frozenset(
         step.address.urn
         for step in removing
-        if step.op == "delete"
-        and (
-            superseded(step.address.type, step.address.name)
-            or (
-                listed
-                and (generation := known.generations.get(step.address.urn)) is not None
-                and generation not in listed
-            )
-        )
+        if step.op == "delete" and (superseded(step.address.type, step.address.name) or is_withdrawn(step))
     )
 
 

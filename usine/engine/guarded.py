@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import enum
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -20,8 +21,9 @@ from usine.engine.guard import check_plan, of_violations, read_known
 from usine.engine.lock import HeldLock
 from usine.engine.run import OnProgress, Run, run_engine
 from usine.engine.sources import Sources, read_sources
+from usine.engine.stored import expiry_notices, stored_credentials
 from usine.report.ids import NoticeId
-from usine.report.model import Notice, Severity
+from usine.report.model import Notice, Severity, StoredCredential
 
 #: The folder of the policy pack, if the checkout has one.
 POLICY_PACK = "policy"
@@ -43,7 +45,8 @@ class Outcome:
 
     `plan` has the engine's planned steps, bound to their sources; None when the engine was not started. `applying`: the
     engine may have changed something, and `events` are those of the run; otherwise they are those of the preview.
-    `notices` has the reasons of a refusal, and remarks. `log` is the file with the engine's output.
+    `notices` has the reasons of a refusal, and remarks. `log` is the file with the engine's output. `credentials` are
+    those of the state before the run.
     """
 
     status: Status
@@ -52,6 +55,7 @@ class Outcome:
     log: Path
     plan: BoundPlan | None = None
     applying: bool = False
+    credentials: tuple[StoredCredential, ...] = ()
 
     @property
     def interrupted(self) -> bool:
@@ -118,6 +122,8 @@ def guarded_preview(engine: Engine, lock: HeldLock, guardrails: Guardrails) -> O
         return Outcome(Status.REFUSED, Events(), early, guardrails.log)
     sources = _sources(engine, guardrails, checkpoint)
     run = run_engine(engine, lock, guardrails.log, guardrails.on_progress, "preview", *guardrails.arguments(engine))
+    credentials = stored_credentials(checkpoint)
+    changing = frozenset((step.address.type, step.address.name) for step in run.events.steps)
     notices = (
         *early,
         *of_violations(run.events.violations),
@@ -127,14 +133,15 @@ def guarded_preview(engine: Engine, lock: HeldLock, guardrails: Guardrails) -> O
             guardrails.settings.changes.mass_removal,
             archived=guardrails.archived,
             allowed=guardrails.allowed,
-            credentials=guardrails.settings.credentials,
+            generations=guardrails.settings.generations_of,
         ),
         *_pending(checkpoint),
+        *expiry_notices(credentials, datetime.datetime.now(datetime.UTC), changing),
         *_stopped(lock, run),
     )
     plan = bind(engine.stack, sources, run.events.steps)
     status = Status.PLANNED if run.exit_code == 0 else Status.FAILED
-    return Outcome(_refused(notices) or status, run.events, notices, guardrails.log, plan)
+    return Outcome(_refused(notices) or status, run.events, notices, guardrails.log, plan, credentials=credentials)
 
 
 def guarded_up(engine: Engine, lock: HeldLock, guardrails: Guardrails, plan: BoundPlan | None = None) -> Outcome:
@@ -172,7 +179,7 @@ def guarded_up(engine: Engine, lock: HeldLock, guardrails: Guardrails, plan: Bou
     if _refused(notices):
         return Outcome(Status.REFUSED, planned.events, notices, guardrails.log, planned.plan)
     if _nothing_to_do(engine, guardrails, planned, now, checkpoint):
-        return Outcome(Status.APPLIED, planned.events, notices, guardrails.log, planned.plan, applying=True)
+        return replace(planned, status=Status.APPLIED, notices=notices, applying=True)
     guardrails.on_planned(planned.events)
     run = run_engine(
         engine,
@@ -192,7 +199,7 @@ def guarded_up(engine: Engine, lock: HeldLock, guardrails: Guardrails, plan: Bou
             _record(engine, guardrails, now)
     else:
         status = Status.PARTIAL if any(step.done for step in run.events.changes) else Status.FAILED
-    return Outcome(status, run.events, notices, guardrails.log, planned.plan, applying=True)
+    return replace(planned, status=status, events=run.events, notices=notices, applying=True)
 
 
 def _nothing_to_do(

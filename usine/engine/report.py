@@ -10,6 +10,7 @@ from pulumi_facts.data_bearing import holds_data
 from pulumi_facts.urns import Address, address_of
 from usine.engine.events import Step
 from usine.engine.guarded import Outcome, Status
+from usine.engine.stored import credential_facts
 from usine.report.ids import NoticeId
 from usine.report.model import FOUNDATION, Action, Entry, Kind, Notice, Report, Severity, by_risk
 from usine.report.words import plural
@@ -43,9 +44,10 @@ def run_report(
         kind=Kind.RUN if outcome.applying else Kind.DIFF,
         title=title,
         verdict="",
-        facts=(*facts, *own),
+        facts=(*facts, *own, *credential_facts(outcome.credentials)),
         entries=by_risk(entries),
         notices=(*notices, *outcome.notices, *_pending_people(outcome)),
+        credentials=outcome.credentials,
     )
     return replace(report, verdict=_verdict(outcome, report))
 

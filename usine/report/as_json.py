@@ -9,13 +9,24 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from pulumi_facts.paths import render as render_path
 from pulumi_facts.values import ABSENT, Absent
-from usine.report.model import Action, Entry, EntrySeverity, Kind, Notice, PropertyChange, Report, Severity
+from usine.report.model import (
+    Action,
+    Entry,
+    EntrySeverity,
+    Kind,
+    Notice,
+    PropertyChange,
+    Report,
+    Severity,
+    StoredCredential,
+)
 
 #: Changes if a reader of the previous version would misread the new one.
 FORMAT = "usine-report/1"
@@ -73,6 +84,19 @@ class _Notice(_Part):
     waived_by: str = ""
 
 
+class _Credential(_Part):
+    """A credential that the platform created and stores, without its value."""
+
+    tenant: str | None = Field(description="null: the foundation.")
+    system: str
+    type: str = Field(description="Pulumi type token.")
+    name: str
+    generation: str = Field(default="", description="Its credential generation; empty if it has none.")
+    ends: str = Field(
+        default="", description="From when its system refuses it: 2027-03-31T23:59:59Z; empty if it does not end."
+    )
+
+
 class _Fact(_Part):
     label: str
     value: str
@@ -90,6 +114,7 @@ class _Report(_Part):
     facts: tuple[_Fact, ...] = ()
     notices: tuple[_Notice, ...] = ()
     entries: tuple[_Entry, ...] = Field(default=(), description="The largest risks first.")
+    credentials: tuple[_Credential, ...] = Field(default=(), description="The first to end first.")
 
 
 def render(report: Report) -> str:
@@ -107,6 +132,7 @@ def render(report: Report) -> str:
         "facts": [{"label": label, "value": value} for label, value in report.facts],
         "notices": [_notice(notice) for notice in report.notices],
         "entries": [_entry(entry) for entry in report.entries],
+        "credentials": [asdict(credential) for credential in report.credentials],
     }
     whole = _HALF_A_PAIR.sub("\ufffd", json.dumps(document, ensure_ascii=False, allow_nan=False))
     return json.dumps(json.loads(whole), indent=1) + "\n"
@@ -139,6 +165,7 @@ def load(text: str) -> Report:
         facts=tuple((fact.label, fact.value) for fact in read.facts),
         entries=tuple(_read_entry(entry) for entry in read.entries),
         notices=tuple(Notice(**dict(notice)) for notice in read.notices),
+        credentials=tuple(StoredCredential(**dict(credential)) for credential in read.credentials),
     )
 
 

@@ -75,6 +75,7 @@ def _environment() -> Environment:
         tenant_name=words.tenant_name,
         duration=words.duration,
         seconds=words.total_seconds,
+        moment=lambda text: text[:16].replace("T", " "),
         number=lambda number: f"{number:,}",
         fragment=lambda tenant: quote(f"tenant={values.visible(words.tenant_name(tenant))}", safe="=()"),
         sign=lambda action: words.SIGNS[action],

@@ -32,6 +32,7 @@ class NoticeId(enum.StrEnum):
     MOVED_SETTINGS = "moved-settings"
     MOVED_STATE = "moved-state"
 
+    CREDENTIAL_ENDS = "credential-ends"
     RECOVERY = "recovery"
     PENDING = "pending"
     PENDING_PEOPLE = "pending-people"
@@ -64,6 +65,7 @@ MEANINGS: Final[Mapping[NoticeId, tuple[str, str]]] = {
     NoticeId.MOVED_TENANTS: ("guard", "a tenant file changed since the plan"),
     NoticeId.MOVED_SETTINGS: ("guard", "the settings changed since the plan"),
     NoticeId.MOVED_STATE: ("guard", "the state changed since the plan"),
+    NoticeId.CREDENTIAL_ENDS: ("run and drift scan", "a stored credential ends soon, or has ended"),
     NoticeId.RECOVERY: ("run", "what the recovery of an interrupted run did"),
     NoticeId.PENDING: ("run", "an interrupted run left unfinished operations"),
     NoticeId.PENDING_PEOPLE: ("run", "people without an account, who are added by a later run"),

@@ -125,11 +125,28 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredCredential:
+    """A credential that the platform created and stores, without its value.
+
+    `type` and `name` are as in Entry. `generation` is its credential generation, empty if it has none. `ends` is the
+    moment from which its system refuses it, in UTC (``2027-03-31T23:59:59Z``); empty if it does not end by itself.
+    """
+
+    tenant: str | None
+    system: str
+    type: str
+    name: str
+    generation: str = ""
+    ends: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """The report of one command.
 
     `title` is such as ``usine diff: main..quota``, `verdict` is a summary in a sentence, `facts` are pairs of label and
-    value (revision, stack, duration). `entries` are in the order of `by_risk`.
+    value (revision, stack, duration). `entries` are in the order of `by_risk`. `credentials` are those that the state
+    stores, the first to end first; none for a change that is only planned offline.
     """
 
     kind: Kind
@@ -138,6 +155,7 @@ class Report:
     facts: tuple[tuple[str, str], ...] = ()
     entries: tuple[Entry, ...] = ()
     notices: tuple[Notice, ...] = ()
+    credentials: tuple[StoredCredential, ...] = ()
 
     def counts(self) -> Counter[Action]:
         """Count the entries by action."""

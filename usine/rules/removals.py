@@ -73,7 +73,7 @@ def mass_removal(change: Change) -> Iterator[Flag]:
     """Report each kind with more removed objects than `usine:changes.massRemoval` of the base allows.
 
     The objects of an archived or removed tenant are not counted by kind: that tenant counts once, as a tenant. The
-    credentials of a generation that the platform team takes out of `usine:credentials` are not counted.
+    credentials of a generation that the platform team takes out of the settings are not counted.
     """
     asked = {slug for slug, tenant in change.head.items() if tenant.state is State.ARCHIVED}
     asked |= {tenant.slug for tenant in change.removed}
@@ -92,5 +92,6 @@ def _withdrawn(change: Change, entry: Entry) -> bool:
     """Return whether a credential is deleted because its generation is no longer listed."""
     if entry.action is not Action.DESTROYED or change.base_settings is None or change.by_platform is False:
         return False
-    listed = [{one.name for one in side.credentials} for side in (change.base_settings, change.settings)]
+    sides = (change.base_settings, change.settings)
+    listed = [{one.name for one in side.generations_of(entry.tenant)} for side in sides]
     return generation_of(entry.type, entry.name) in listed[0] - listed[1]

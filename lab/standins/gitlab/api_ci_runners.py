@@ -248,7 +248,7 @@ def _managed(call: Call, id_: int) -> Document:
 
 
 @router.get("/runners/{runner_id}")
-@needed_by(Need.CATALOGUE_JOBS)
+@needed_by(Need.CATALOGUE_JOBS, Need.ROTATION)
 def get_runner(call: Call, runner_id: int) -> Any:
     """Return one runner."""
     return _whole(call, _managed(call, runner_id))
