@@ -62,21 +62,29 @@ class _Owned:
         return f"{self.resource['type']} {self.name.removesuffix(self.generation)}"
 
 
-def owned_by(resources: Iterable[Resource]) -> Mapping[str | None, tuple[_Owned, ...]]:
-    """Return the credentials with a generation, by owner."""
-    found: dict[str | None, list[_Owned]] = {}
+def by_owner(resources: Iterable[Resource]) -> Mapping[str | None, Sequence[Resource]]:
+    """Return the resources of each tenant, and of the foundation (None), that has credentials with a generation.
+
+    What hands out a credential belongs to the same owner.
+    """
+    found: dict[str | None, list[Resource]] = {}
+    for resource in resources:
+        found.setdefault(address_of(resource["urn"]).tenant, []).append(resource)
+    return {owner: listed for owner, listed in found.items() if generations_in(listed)}
+
+
+def generations_in(resources: Iterable[Resource]) -> frozenset[str]:
+    """Return the names of all generations in the state: a new generation has none of them."""
+    return frozenset(one.generation for one in _owned(resources))
+
+
+def _owned(resources: Iterable[Resource]) -> Iterator[_Owned]:
     for resource in resources:
         address = address_of(resource["urn"])
         own_name = (resource.get("inputs") or {}).get("name")
         generation = generation_of(address.type, address.name, own_name)
         if generation is not None and not resource.get("delete"):
-            found.setdefault(address.tenant, []).append(_Owned(resource, address.name, generation))
-    return {owner: tuple(owned) for owner, owned in found.items()}
-
-
-def generations_in(resources: Iterable[Resource]) -> frozenset[str]:
-    """Return the names of all generations in the state: a new generation has none of them."""
-    return frozenset(one.generation for owned in owned_by(resources).values() for one in owned)
+            yield _Owned(resource, address.name, generation)
 
 
 def progress_of(
@@ -87,8 +95,11 @@ def progress_of(
     now: datetime.datetime,
     grace: datetime.timedelta | None = None,
 ) -> Progress:
-    """Return the stage of an owner whose settings list these generations. `grace` replaces that of each type."""
-    owned = owned_by(resources).get(owner, ())
+    """Return the stage of an owner whose settings list these generations. `grace` replaces that of each type.
+
+    `resources` are those of the owner in the state.
+    """
+    owned = tuple(_owned(resources))
     names = [credential.name for credential in listed]
     there = {one.generation for one in owned}
     if extra := sorted(there - set(names)):

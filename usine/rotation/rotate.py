@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from model.settings import Credential, Settings
-from usine.rotation.progress import Progress, Resource, RotationStage, generations_in, owned_by, progress_of
+from usine.rotation.progress import Progress, Resource, RotationStage, by_owner, generations_in, progress_of
 from usine.rotation.settings_text import Lists, lists_of
 from usine.rotation.usage import UsageReader
 
@@ -49,9 +49,10 @@ def decide(facts: Facts, slug: str | None, until: datetime.date | None = None, *
     """
     settings = facts.settings
     lists = dict(lists_of(settings))
-    owners = _owners(facts, slug)
+    there = by_owner(facts.resources)
+    owners = sorted(there, key=lambda owner: owner or "") if slug is None else [slug] if slug in there else []
     found = tuple(
-        progress_of(owner, settings.generations_of(owner), facts.resources, facts.usage, facts.now, facts.grace)
+        progress_of(owner, settings.generations_of(owner), there[owner], facts.usage, facts.now, facts.grace)
         for owner in owners
     )
     if all(one.stage is RotationStage.IDLE for one in found):
@@ -71,14 +72,6 @@ def decide(facts: Facts, slug: str | None, until: datetime.date | None = None, *
     if removed:
         lists = {key: listed for key, listed in lists.items() if key is None or listed != lists[None]}
     return Decision(lists, found, removed=tuple(dict.fromkeys(removed)))
-
-
-def _owners(facts: Facts, slug: str | None) -> list[str | None]:
-    """Return the owners that have credentials with a generation, the foundation first."""
-    there = owned_by(facts.resources)
-    if slug is not None:
-        return [slug] if slug in there else []
-    return sorted(there, key=lambda owner: owner or "")
 
 
 def _list_of(settings: Settings, owner: str | None) -> str | None:
