@@ -24,8 +24,9 @@ from components.sonarqube.tenant import SonarQubeTenant, SonarQubeTenantArgs
 from components.vault.pipelines import PipelineIdentity
 from components.vault.tenant import VaultTenant, VaultTenantArgs
 from model.naming import CI_FOLDER, PACKAGES_FOLDER, REVIEW_FOLDER, RobotPurpose, chart_url, names_of, repository_url
+from model.repository import OWN_REGISTRY
 from model.settings import Edition, Settings, System
-from model.tenant import OWN_REGISTRY, Tenant
+from model.tenant import Tenant
 
 
 @dataclass(frozen=True, slots=True)

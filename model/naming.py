@@ -17,8 +17,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from model.settings import Cluster, GitLabSettings, Settings, System
-from model.tenant import OWN_REGISTRY, Chart, Environment, RepositoryKind, Tenant
+from model.clusters import Cluster
+from model.repository import OWN_REGISTRY, Chart, RepositoryKind
+from model.settings import GitLabSettings, Settings, System
+from model.tenant import Environment, Tenant
 
 #: What the logins of the accounts whose tokens analyse begin with, before the tenant's slug.
 ANALYSIS_ACCOUNTS = "usine."

@@ -16,7 +16,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from model.tenant import Promotion, Tenant
+from model.repository import Promotion
+from model.tenant import Tenant
 
 #: The first parts of the branches that promotions write.
 DEPLOY_BRANCHES = "deploy"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from model.clusters import Cluster
 from model.naming import OIDC_AUTH_PATH, SIGNING_MOUNT
-from model.settings import Cluster, Settings
+from model.settings import Settings
 
 #: Names that a tool uses as a path, creates or reserves. A tenant of that name would not work, or hide something.
 _SLUGS: Final[dict[str, tuple[str, ...]]] = {

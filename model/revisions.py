@@ -12,7 +12,8 @@ import re
 from collections.abc import Callable, Iterable
 
 from model.problems import KeyPath
-from model.tenant import OWN_REGISTRY, Repository, Tenant
+from model.repository import OWN_REGISTRY, Repository
+from model.tenant import Tenant
 from model.texts import show
 
 _SHA = re.compile(r"[0-9a-f]{40}")

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from model.archetypes import BUILT_IN
+from model.clusters import Cluster
 from model.reading.archetypes_load import ArchetypeSection, to_archetype
+from model.repository import Deployment, Repository, RepositoryKind, Revision
 from model.settings import (
     CLEAN_CODE,
     ArgoCDSettings,
-    Cluster,
     Endpoint,
     GitLabSettings,
     KeycloakSettings,
@@ -24,7 +25,6 @@ from model.settings import (
     System,
 )
 from model.tenant import (
-    Deployment,
     Egress,
     Envelope,
     Environment,
@@ -33,10 +33,7 @@ from model.tenant import (
     Quality,
     Quota,
     Registry,
-    Repository,
-    RepositoryKind,
     Retention,
-    Revision,
     Role,
     State,
     Tenant,

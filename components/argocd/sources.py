@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from components.base import UserPassword
 from model.naming import OCI
 from model.promotion import followed, image_file, promotions_into
-from model.tenant import Deployment, Environment, Repository, Tenant
+from model.repository import Deployment, Repository
+from model.tenant import Environment, Tenant
 
 #: The name by which value files refer to the tenant's Git repository beside a chart from elsewhere.
 _VALUES = "values"

@@ -25,6 +25,7 @@ from components.base import Component, UserPassword, secret
 from components.kubernetes.cluster_roles import DENIED_KINDS
 from components.kubernetes.delivery import secrets_of
 from model.access import TenantRole, deployments, namespace, roles_of
+from model.clusters import Cluster
 from model.lifecycle import deploys, syncs
 from model.naming import (
     DELIVERY_STORE,
@@ -36,8 +37,9 @@ from model.naming import (
     labels,
     names_of,
 )
-from model.settings import Cluster, Stage, SyncWindow
-from model.tenant import Environment, Repository, RepositoryKind, State, Tenant
+from model.repository import Repository, RepositoryKind
+from model.settings import Stage, SyncWindow
+from model.tenant import Environment, State, Tenant
 
 _API = "argoproj.io/v1alpha1"
 #: What a role of a tenant may do in one environment, as Argo CD's resource and action.

@@ -20,9 +20,10 @@ from components.gitlab.protection import protect_branch
 from model.lifecycle import deploys, pipelines_run, protects_data
 from model.naming import CATALOGUE_TAG_VARIABLE, catalogue_path, names_of
 from model.promotion import described
+from model.repository import Deployment, Repository, RepositoryKind
 from model.revisions import SHADOWS, protected_tags
 from model.settings import Credential, Edition, GitLabSettings
-from model.tenant import Deployment, Repository, RepositoryKind, Tenant
+from model.tenant import Tenant
 
 CI_FILE = ".gitlab-ci.yml"
 #: Lifetime of a token by which a job pushes, and how long before its end `up` renews it, in days.

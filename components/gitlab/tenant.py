@@ -16,8 +16,9 @@ from components.gitlab.repository import TenantRepository, TenantRepositoryArgs
 from components.gitlab.variables import tenant_variables
 from model.lifecycle import protects_data
 from model.naming import CATALOGUE_TAG_VARIABLE, OPERATIONS_COMPONENT, PENDING_PEOPLE
+from model.repository import Repository
 from model.settings import Credential, Edition, GitLabSettings
-from model.tenant import Repository, Tenant
+from model.tenant import Tenant
 
 
 @dataclass(frozen=True, slots=True)

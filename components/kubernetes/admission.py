@@ -13,8 +13,8 @@ from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, LabelSelectorRequiremen
 from components.base import Component
 from components.kubernetes.admission_model import AdmissionRule
 from components.kubernetes.admission_rules import admission_rules, selector
+from model.clusters import Cluster
 from model.naming import MANAGED_BY_LABEL, admission_policy
-from model.settings import Cluster
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,8 +27,8 @@ from components.kubernetes.admission_model import (
 )
 from components.kubernetes.monitoring_rules import monitoring_rules
 from components.kubernetes.operator_rules import operator_rules
+from model.clusters import Cluster
 from model.naming import CLUSTER_LABEL, DEPLOYER_SERVICE_ACCOUNT, TENANT_LABEL
-from model.settings import Cluster
 
 #: Annotations that an Ingress may have: those of deployment tools and of cert-manager, and those of the NGINX
 #: controller that change how the tenant's own hosts are served. With `server-alias` or `*-snippet`, a tenant could

@@ -13,8 +13,8 @@ from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
 from components.base import Component
 from components.kubernetes.backup_rules import API, schedule_spec
+from model.clusters import ClusterBackup
 from model.naming import names_of
-from model.settings import ClusterBackup
 from model.tenant import Backup, Environment, Tenant
 
 

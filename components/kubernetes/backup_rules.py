@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from model.clusters import Cluster, ClusterBackup, VolumeBackup
 from model.naming import DOMAIN, MANAGED_BY_LABEL, TENANT_LABEL, names_of
-from model.settings import Cluster, ClusterBackup, VolumeBackup
 from model.tenant import Backup, Environment, Tenant
 
 API = "velero.io/v1"

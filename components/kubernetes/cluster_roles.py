@@ -9,7 +9,7 @@ import enum
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from model.settings import Operator
+from model.clusters import Operator
 
 
 class ClusterRoleName(enum.StrEnum):

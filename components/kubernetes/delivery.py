@@ -17,6 +17,7 @@ from pulumi_kubernetes.core import v1 as core
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
 from components.base import Component
+from model.clusters import Cluster, SecretDelivery
 from model.naming import (
     DELIVERY_STORE,
     MANAGED_BY_LABEL,
@@ -25,7 +26,6 @@ from model.naming import (
     kubernetes_auth_path,
     names_of,
 )
-from model.settings import Cluster, SecretDelivery
 from model.tenant import DeliveredSecret, Environment, Tenant
 
 _API = "external-secrets.io/v1"

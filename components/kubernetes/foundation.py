@@ -13,8 +13,8 @@ from pulumi_kubernetes.rbac import v1 as rbac
 from components.base import Component
 from components.kubernetes.admission import TenantAdmission, TenantAdmissionArgs
 from components.kubernetes.cluster_roles import cluster_roles
+from model.clusters import Cluster
 from model.naming import MANAGED_BY_LABEL, cluster_role_name
-from model.settings import Cluster
 
 
 @dataclass(frozen=True, slots=True)

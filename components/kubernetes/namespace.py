@@ -19,6 +19,7 @@ from components.kubernetes.cluster_roles import ClusterRoleName
 from components.kubernetes.delivery import NamespaceSecrets, NamespaceSecretsArgs, VaultAddress, needs_store
 from components.kubernetes.network import NamespaceNetwork, NamespaceNetworkArgs
 from components.kubernetes.signatures import SignedImages, SignedImagesArgs
+from model.clusters import Cluster, ImageVerifier
 from model.lifecycle import protects_data, workloads_authenticate
 from model.naming import (
     CLUSTER_LABEL,
@@ -33,7 +34,7 @@ from model.naming import (
     vault_account_binding,
 )
 from model.quantities import render_cpu, render_size
-from model.settings import Cluster, ImageVerifier, System
+from model.settings import System
 from model.tenant import Environment, Tenant
 
 _RBAC = "rbac.authorization.k8s.io"

@@ -12,8 +12,8 @@ from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 from pulumi_kubernetes.networking import v1 as networking
 
 from components.base import Component
+from model.clusters import Cluster
 from model.naming import DOMAIN
-from model.settings import Cluster
 from model.tenant import Egress, Environment
 
 #: Networks that no egress opening reaches, independent of the settings: carrier-grade NAT, which managed clusters use

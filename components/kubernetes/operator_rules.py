@@ -20,8 +20,8 @@ from components.kubernetes.admission_model import (
     cel_list,
     cel_text,
 )
+from model.clusters import Cluster
 from model.naming import TENANT_LABEL, VAULT_SERVICE_ACCOUNT, kubernetes_auth_path
-from model.settings import Cluster
 
 _VAULT_KEYS = ("server", "path", "version", "auth", "caBundle", "caProvider")
 _SERVER_USAGES = ("digital signature", "key encipherment", "server auth")

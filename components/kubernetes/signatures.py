@@ -18,8 +18,8 @@ from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
 from components.base import Component, secret
 from components.kubernetes.admission_model import CONTROLLERS, Match, template_changed, template_of
+from model.clusters import ImageVerifier
 from model.naming import IMAGE_POLICY, names_of
-from model.settings import ImageVerifier
 from model.tenant import Environment, Tenant
 
 API = "policies.kyverno.io/v1"

@@ -11,7 +11,8 @@ import pulumi_kubernetes as kubernetes
 from components.base import Component
 from components.kubernetes.delivery import VaultAddress
 from components.kubernetes.namespace import RegistryLogin, SigningKeys, TenantNamespace, TenantNamespaceArgs
-from model.settings import Cluster, System
+from model.clusters import Cluster
+from model.settings import System
 from model.tenant import Tenant
 
 

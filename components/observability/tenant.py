@@ -17,8 +17,9 @@ from components.observability.receivers import receivers_spec
 from components.observability.rules import groups_spec, subject_of
 from model.lifecycle import is_observed
 from model.naming import METRICS_LABEL, MONITORING_OBJECT, WEBHOOKS_OBJECT, labels, names_of
+from model.repository import RepositoryKind
 from model.settings import Credential
-from model.tenant import Environment, RepositoryKind, State, Tenant
+from model.tenant import Environment, State, Tenant
 
 API = "monitoring.coreos.com/v1"
 #: The operator's one version of AlertmanagerConfig that needs no conversion webhook.

@@ -13,8 +13,9 @@ from components.sonarqube.permissions import ADMINISTRATORS, ANALYSES, EVERYTHIN
 from model.access import has_any, roles_of
 from model.lifecycle import pipelines_run, protects_data
 from model.naming import names_of
+from model.repository import Repository, RepositoryKind
 from model.settings import Credential, System
-from model.tenant import Repository, RepositoryKind, State, Tenant
+from model.tenant import State, Tenant
 
 #: The longest new-code period that SonarQube accepts, in days.
 _LONGEST_PERIOD = 90

@@ -12,8 +12,9 @@ from pulumi_vault import kubernetes as kubernetes_auth
 
 from components.base import Component, OidcClient
 from components.vault.secrets import write_secret
+from model.clusters import Cluster
 from model.naming import OIDC_AUTH_PATH, PIPELINE_AUTH_PATH, PLATFORM_MOUNT, SIGNING_MOUNT, kubernetes_auth_path
-from model.settings import Cluster, Endpoint
+from model.settings import Endpoint
 
 #: Roles of the OIDC back end: ``person`` logs in by the browser, ``token`` with a token that a command line already
 #: has.

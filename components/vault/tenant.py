@@ -14,9 +14,10 @@ from components.base import Component
 from components.vault.pipelines import PipelineAccess, PipelineAccessArgs, PipelineIdentity
 from components.vault.policies import environment_rules, role_rules, to_hcl, verification_rules
 from model.access import TenantRole, has_any, roles_of
+from model.clusters import Cluster
 from model.lifecycle import protects_data, workloads_authenticate
 from model.naming import VAULT_SERVICE_ACCOUNT, names_of
-from model.settings import Cluster, System
+from model.settings import System
 from model.tenant import Environment, Tenant
 
 _HOUR = 3600

@@ -15,7 +15,8 @@ from lab.chain import ChainStep, WalkedTenant, walk
 from lab.home import LabHome
 from model.naming import names_of
 from model.problems import SpecError
-from model.tenant import RepositoryKind, Role, State, Tenant
+from model.repository import RepositoryKind
+from model.tenant import Role, State, Tenant
 from usine.commands.common import add_platform_arguments, read_platform, report_problems
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from model.clusters import Cluster
 from model.problems import KeyPath
 from model.reading.promotions import Note
 from model.reading.schema import EnvironmentSection
-from model.settings import Cluster, Stage
+from model.settings import Stage
 from model.tenant import Backup
 
 

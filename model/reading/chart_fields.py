@@ -9,7 +9,7 @@ from pydantic import AfterValidator, PlainValidator, WithJsonSchema
 
 from model.promotion import IMAGES_FOLDER
 from model.reading.yaml_scalars import Ambiguous
-from model.tenant import Parameter
+from model.repository import Parameter
 from model.texts import is_secret_key, show
 
 _NAME = r"[a-z0-9]+(?:[._-][a-z0-9]+)*(?:/[a-z0-9]+(?:[._-][a-z0-9]+)*)*"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from model.clusters import BackupTool, ClusterBackup, VolumeBackup
 from model.problems import KeyPath
 from model.reading.settings_schema import ClusterBackupSection, ClusterSection, SettingsSection
-from model.settings import BackupTool, ClusterBackup, VolumeBackup
 
 
 def to_cluster_backup(stated: ClusterBackupSection | None) -> ClusterBackup | None:

@@ -16,8 +16,8 @@ from model.reading.schema import (
     RegistrySection,
     Section,
 )
+from model.repository import RepositoryKind
 from model.settings import Settings
-from model.tenant import RepositoryKind
 
 #: The preset of repositories of kind infra: those of applications build nothing there.
 INFRA_PRESET: Final = "infra"

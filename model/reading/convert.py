@@ -24,29 +24,24 @@ from model.reading.schema import (
     RepositorySection,
     TenantSection,
 )
+from model.repository import Deployment, Deploys, Mirror, Promotion, Repository, RepositoryKind
 from model.reserved import is_reserved_repository, who_reserves_slug
 from model.revisions import check_charts, check_revisions
 from model.settings import Settings
 from model.tenant import (
     Dast,
     DastScan,
-    Deployment,
-    Deploys,
     Egress,
     Envelope,
     Environment,
     Freeze,
     ImageSeverity,
-    Mirror,
     OwnRole,
     PackageFormat,
     PackageRegistry,
-    Promotion,
     Quality,
     Quota,
     Registry,
-    Repository,
-    RepositoryKind,
     Retention,
     Right,
     Role,

@@ -8,8 +8,8 @@ from model.problems import KeyPath
 from model.reading.chart_fields import DIGEST
 from model.reading.promotions import Note
 from model.reading.schema import ChartSection, RepositorySection
+from model.repository import OWN_REGISTRY, Chart, Deployment, Revision
 from model.settings import Settings, System
-from model.tenant import OWN_REGISTRY, Chart, Deployment, Revision
 from model.texts import did_you_mean, show
 
 #: The keys for kind infra, as attributes of a section, and in files.

@@ -7,8 +7,9 @@ from typing import Protocol
 
 from model.problems import KeyPath
 from model.promotion import DEPLOY_BRANCHES, PROMOTION_BRANCHES, deploy_branch, promotion_branch
+from model.repository import Promotion, Repository, RepositoryKind
 from model.revisions import matches
-from model.tenant import Promotion, Repository, RepositoryKind, Tenant
+from model.tenant import Tenant
 from model.texts import did_you_mean, enumerate_words, show
 
 

@@ -17,8 +17,9 @@ from pydantic.alias_generators import to_camel
 from model.archetypes import DEFAULT_ARCHETYPE
 from model.reading import chart_fields as c
 from model.reading import fields as f
+from model.repository import OWN_REGISTRY, Promotion, RepositoryKind
 from model.settings import Settings
-from model.tenant import LATENCIES, OWN_REGISTRY, DastScan, ImageSeverity, Promotion, RepositoryKind, Right, State
+from model.tenant import LATENCIES, DastScan, ImageSeverity, Right, State
 from model.texts import did_you_mean, show
 
 API_VERSION: Final = "usine/v1"

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from pydantic.alias_generators import to_camel
 
 from model.archetypes import Archetype
+from model.clusters import Cluster, ImageVerifier, Operator, SecretDelivery, Verifier, WorkloadRules
 from model.images import DOCKER_HUB
 from model.naming import proxy_project
 from model.problems import KeyPath
@@ -29,7 +30,6 @@ from model.settings import (
     ArgoCDSettings,
     CatalogueSettings,
     ChangeSettings,
-    Cluster,
     Credential,
     Edition,
     Endpoint,
@@ -37,24 +37,19 @@ from model.settings import (
     GateCondition,
     GitLabSettings,
     HarborSettings,
-    ImageVerifier,
     KeycloakSettings,
     Limits,
     MassRemoval,
     ObservabilitySettings,
-    Operator,
     PeopleSource,
     ProxyCache,
     RunnerSettings,
     ScanSettings,
-    SecretDelivery,
     Settings,
     SonarQubeSettings,
     Stage,
     SyncWindow,
     System,
-    Verifier,
-    WorkloadRules,
 )
 from model.tenant import Quota
 from model.texts import did_you_mean, show, show_path

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator
 
 from model.reading import fields as f
-from model.tenant import OWN_REGISTRY, PackageFormat
+from model.repository import OWN_REGISTRY
+from model.tenant import PackageFormat
 from model.texts import did_you_mean, has_userinfo, show
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?")

@@ -6,21 +6,12 @@ from typing import Annotated
 
 from pydantic import Field
 
+from model.clusters import VOLUME_TYPES, BackupTool, Operator, Verifier, VolumeBackup
 from model.reading import fields as f
 from model.reading import settings_fields as v
 from model.reading.archetypes_load import ArchetypeSection
 from model.reading.schema import Section, fixed
-from model.settings import (
-    VOLUME_TYPES,
-    BackupTool,
-    Edition,
-    FoundationMode,
-    Operator,
-    PeopleSource,
-    System,
-    Verifier,
-    VolumeBackup,
-)
+from model.settings import Edition, FoundationMode, PeopleSource, System
 
 SystemName = Annotated[str, *fixed("system", *(system.value for system in System))]
 

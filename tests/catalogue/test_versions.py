@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from model.tenant import Mirror, State, Tenant
+from model.repository import Mirror
+from model.tenant import State, Tenant
 from tests import factories
 from tests.drift.inventory.api_server import Refused, serving
 from usine.catalogue.versions import Included, Use, look

@@ -11,7 +11,7 @@ from usine_ci.cli import main
 from usine_ci.manifests import DENIED, VOLUMES, Place, check
 
 from components.kubernetes.cluster_roles import DENIED_KINDS
-from model.settings import VOLUME_TYPES
+from model.clusters import VOLUME_TYPES
 
 IMAGE = f"registry.example.test/atelier/api@sha256:{'a' * 64}"
 POD = f"""\

@@ -10,7 +10,7 @@ import yaml
 
 from components.kubernetes.backup_rules import EXCLUDED, backups_of, restore, schedule_spec
 from components.kubernetes.cluster_roles import DENIED_KINDS, ClusterRoleName, cluster_roles
-from model.settings import ClusterBackup, Operator, VolumeBackup
+from model.clusters import ClusterBackup, Operator, VolumeBackup
 from model.tenant import Backup, State
 from tests import factories
 from tests.plans import plan_of

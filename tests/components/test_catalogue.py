@@ -13,8 +13,9 @@ import yaml
 from components.gitlab.variables import pipeline_variables
 from model.naming import CATALOGUE_TAG_VARIABLE
 from model.reading.catalogue import FOLDER, read_catalogue
+from model.repository import Mirror
 from model.settings import CatalogueSettings, FoundationMode, Settings
-from model.tenant import Mirror, State
+from model.tenant import State
 from tests import factories
 from tests.plans import plan_of
 from tests.spec.helpers import ROOT

@@ -7,7 +7,8 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from model.settings import Endpoint, Operator, SecretDelivery, Settings, System
+from model.clusters import Operator, SecretDelivery
+from model.settings import Endpoint, Settings, System
 from model.tenant import DeliveredSecret, State, Tenant
 from tests import factories
 from tests.components.test_kubernetes import objects_of

@@ -14,8 +14,9 @@ from components.gitlab.repository import deployment_variables
 from components.gitlab.variables import pipeline_variables
 from components.vault.policies import pipeline_rules, review_rules
 from model.promotion import deploy_branch, image_file, promotion_branch
+from model.repository import Deploys, Promotion
 from model.settings import Edition, GitLabSettings
-from model.tenant import Deploys, Promotion, State, Tenant
+from model.tenant import State, Tenant
 from tests import factories
 from tests.plans import plan_of
 from usine.plan import Plan, PlannedResource

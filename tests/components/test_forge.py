@@ -13,13 +13,9 @@ import yaml
 from components.gitlab.levels import access_level
 from components.gitlab.variables import pipeline_variables, tenant_variables
 from model.naming import CATALOGUE_TAG_VARIABLE, catalogue_tag
-from model.settings import (
-    Credential,
-    Edition,
-    GitLabSettings,
-    System,
-)
-from model.tenant import Dast, ImageSeverity, Mirror, Quality, Role, State
+from model.repository import Mirror
+from model.settings import Credential, Edition, GitLabSettings, System
+from model.tenant import Dast, ImageSeverity, Quality, Role, State
 from pulumi_facts.data_bearing import holds_data
 from pulumi_facts.generations import generation_of
 from tests import factories

@@ -6,7 +6,8 @@ import dataclasses
 from typing import Any
 
 from components.kubernetes.cluster_roles import DENIED_KINDS, ClusterRoleName, cluster_roles
-from model.settings import Operator, Settings, System, WorkloadRules
+from model.clusters import Operator, WorkloadRules
+from model.settings import Settings, System
 from tests import factories
 from tests.plans import plan_of
 from usine.plan import Plan

@@ -7,8 +7,9 @@ import datetime
 
 import pytest
 
+from model.repository import Mirror
 from model.settings import Credential
-from model.tenant import Mirror, PackageFormat, PackageRegistry, State
+from model.tenant import PackageFormat, PackageRegistry, State
 from pulumi_facts.generations import generation_of
 from pulumi_facts.values import SECRET
 from tests import factories

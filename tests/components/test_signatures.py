@@ -12,7 +12,8 @@ from usine_ci.commands.signed import STATEMENTS
 
 from components.kubernetes.signatures import KIND, attestors, validations
 from components.vault.tenant import public_keys
-from model.settings import ImageVerifier, Settings, System, Verifier
+from model.clusters import ImageVerifier, Verifier
+from model.settings import Settings, System
 from model.tenant import State
 from tests import factories
 from tests.plans import plan_of

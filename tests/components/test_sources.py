@@ -12,8 +12,9 @@ from google.protobuf import empty_pb2, json_format
 
 from components.argocd.sources import DeployedChart, registry_of
 from components.gitlab.repository import deployment_variables
+from model.repository import Chart, Deploys, Promotion, Repository, Revision
 from model.settings import ArgoCDSettings, FoundationMode, System
-from model.tenant import Chart, Deploys, Promotion, Repository, Revision, State, Tenant
+from model.tenant import State, Tenant
 from tests import factories
 from tests.plans import plan_of
 from usine.plan import Plan, make_plan

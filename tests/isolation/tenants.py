@@ -7,7 +7,8 @@ import functools
 from typing import Any
 
 from model.access import rights_of, roles_of
-from model.tenant import Mirror, OwnRole, Right, Role, State, Tenant
+from model.repository import Mirror
+from model.tenant import OwnRole, Right, Role, State, Tenant
 from tests import factories
 from tests.plans import plan_of
 from usine.plan import Plan

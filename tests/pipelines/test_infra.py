@@ -23,7 +23,7 @@ from lab.testing.gitlab_server import ROOT_TOKEN, LiveGitLab, live_gitlab
 from lab.testing.job_runner import Done, JobRunner
 from lab.testing.names import name
 from model.naming import names_of
-from model.tenant import Deployment, Deploys, Promotion, Revision
+from model.repository import Deployment, Deploys, Promotion, Revision
 from tests import factories
 
 # It needs parts of the lab, which take minutes to make.

@@ -7,20 +7,8 @@ from typing import Any
 
 import pytest
 
-from model.tenant import (
-    Egress,
-    Envelope,
-    ImageSeverity,
-    Mirror,
-    OwnRole,
-    Registry,
-    Repository,
-    Retention,
-    Right,
-    Role,
-    State,
-    Tenant,
-)
+from model.repository import Mirror, Repository
+from model.tenant import Egress, Envelope, ImageSeverity, OwnRole, Registry, Retention, Right, Role, State, Tenant
 from tests.factories import GIB, app, environment, infra, quota
 from tests.rules.changes import OWNER, PLATFORM, change, edit, found, plain
 from usine.report.model import Severity

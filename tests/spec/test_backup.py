@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from model.settings import ClusterBackup
+from model.clusters import ClusterBackup
 from model.tenant import Backup
 from tests.spec.helpers import HEAD, SETTINGS, one, problems
 

@@ -8,7 +8,8 @@ import pytest
 
 from model.problems import SpecError
 from model.reading.load import check_text
-from model.tenant import Egress, ImageSeverity, Mirror, Quota, Revision, Role
+from model.repository import Mirror, Revision
+from model.tenant import Egress, ImageSeverity, Quota, Role
 from tests.spec.helpers import BODY, EXAMPLE, HEAD, NEXT, SETTINGS, one, problems
 
 GIB = 1024**3

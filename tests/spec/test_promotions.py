@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from model.promotion import described, followed
-from model.tenant import Deploys, Promotion
+from model.repository import Deploys, Promotion
 from tests.spec.helpers import HEAD, SETTINGS, one, problems
 
 FILE = (

@@ -8,8 +8,9 @@ import pytest
 
 from model.problems import KeyPath, SpecError
 from model.reading.load import check_text
+from model.repository import Deployment, Mirror, Repository, Revision
 from model.revisions import check_revisions
-from model.tenant import Deployment, Mirror, Repository, Revision, Tenant
+from model.tenant import Tenant
 from tests import factories
 from tests.spec.helpers import HEAD, SETTINGS
 

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from model.archetypes import BUILT_IN
+from model.clusters import ImageVerifier, Verifier, WorkloadRules
 from model.problems import Problem, SpecError
 from model.reading.settings_load import load_settings, settings_from_config
 from model.reserved import platform_names
@@ -20,14 +21,11 @@ from model.settings import (
     ChangeSettings,
     Credential,
     FoundationMode,
-    ImageVerifier,
     MassRemoval,
     PeopleSource,
     ProxyCache,
     Settings,
     System,
-    Verifier,
-    WorkloadRules,
 )
 from model.tenant import ImageSeverity, Quota, Tenant
 from tests.spec.helpers import BODY, HEAD, LAB, ROOT, SETTINGS, one, problems

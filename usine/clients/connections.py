@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from model.settings import Cluster, Endpoint, System
+from model.clusters import Cluster
+from model.settings import Endpoint, System
 from pulumi_facts.credentials import CREDENTIALS
 from usine.clients.gitlab import GitLabClient
 from usine.clients.harbor import HarborClient

@@ -13,8 +13,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from model.clusters import Cluster
 from model.naming import TENANT_LABEL, names_of
-from model.settings import Cluster, Settings, System
+from model.settings import Settings, System
 from model.tenant import Tenant
 from pulumi_facts.checkpoint import resources_of
 from pulumi_facts.urns import provider_name

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from components.kubernetes.backup_rules import restore
-from model.settings import ClusterBackup
+from model.clusters import ClusterBackup
 from tests import factories
 from tests.drift.inventory.hand import MARKER, Expected, Hand, deeds
 

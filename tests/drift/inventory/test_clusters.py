@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from model.settings import ClusterBackup, FoundationMode, ImageVerifier, Operator, System, Verifier
+from model.clusters import ClusterBackup, ImageVerifier, Operator, Verifier
+from model.settings import FoundationMode, System
 from tests import factories
 from tests.drift.inventory.api_server import Answers, Refused, serving
 from tests.drift.inventory.scanning import EMPTY_HARBOR, ENVIRONMENT, MARKER, names, only, resource, scan

@@ -6,7 +6,8 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from model.settings import FoundationMode, Operator, System
+from model.clusters import Operator
+from model.settings import FoundationMode, System
 from tests.drift.inventory.api_server import serving
 from tests.drift.inventory.scanning import only, resource, scan
 from tests.drift.inventory.test_clusters import CLEAN, NONPROD, PROD, item, items, kubeconfig

@@ -10,9 +10,10 @@ from fnmatch import fnmatchcase
 from functools import cached_property, partial
 from typing import Final
 
+from model.clusters import Operator
 from model.naming import ADMISSION_PREFIX, TENANT_LABEL
 from model.reserved import platform_names, reserved_namespaces
-from model.settings import Operator, System
+from model.settings import System
 from usine.clients import Connections
 from usine.clients.base import Json
 from usine.clients.kubernetes import NAMESPACE, SECRET, KubernetesKind

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Final
 
+from model.clusters import Operator
 from model.naming import TENANT_LABEL
-from model.settings import Operator, System
+from model.settings import System
 from usine.clients import Connections
 from usine.clients.kubernetes import NAMESPACE, KubernetesKind
 from usine.drift.inventory.base import Found, InventoryScan, InventoryScope
