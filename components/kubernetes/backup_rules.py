@@ -18,6 +18,9 @@ REQUESTED_BY = f"{DOMAIN}/requested-by"
 #: Kinds in a namespace: what gives rights, what isolates, values of secrets, and what another controller makes.
 EXCLUDED = (
     "alertmanagerconfigs.monitoring.coreos.com",
+    "applications.argoproj.io",
+    "applicationsets.argoproj.io",
+    "appprojects.argoproj.io",
     "ciliumnetworkpolicies.cilium.io",
     "endpoints",
     "endpointslices.discovery.k8s.io",

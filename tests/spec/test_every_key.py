@@ -110,7 +110,7 @@ repositories:
     parameters: {replicas: 2}
     chart: {source: registry, name: charts/web, version: {default: 1.4.2}}
   socle: {kind: infra, preset: generic, eachFolder: false}
-registry: {quota: 50Gi, keep: {tags: 10, days: 90}, immutable: ["v*"], blockSeverity: critical}
+registry: {quota: 50Gi, keep: {tags: 10, days: 90}, immutable: ["v*", "1.*"], blockSeverity: critical}
 quality:
   gate: platform
   newCode: {days: 30}
@@ -195,7 +195,7 @@ CHANGES: Mapping[str, Any] = {
     "repositories.deploy.path": "manifests",
     "repositories.deploy.valueFiles": ["values.yaml", "values-<env>.yaml"],
     "repositories.deploy.revision": {"default": "main", "dev": "next"},
-    "repositories.deploy.parameters": {"replicas": "2"},
+    "repositories.deploy.parameters": {"replicas": 2, "tier": "front"},
     "repositories.deploy.chart.source": "shared",
     "repositories.deploy.chart.name": "charts/api",
     "repositories.deploy.chart.version": {"default": "1.4.2", "dev": "1.5.0"},
@@ -205,7 +205,7 @@ CHANGES: Mapping[str, Any] = {
     "registry.quota": "51Gi",
     "registry.keep.tags": 11,
     "registry.keep.days": 91,
-    "registry.immutable": ["v*", "release-*"],
+    "registry.immutable": ["v*", "1.*", "release-*"],
     "registry.blockSeverity": "high",
     "quality.gate": "strict",
     "quality.newCode.days": 31,
