@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
@@ -25,6 +26,7 @@ from model.settings import Settings
 NAMESPACE = "usine"
 _PREFIX = f"{NAMESPACE}:"
 _FILE: TypeAdapter[SettingsSection] = TypeAdapter(SettingsSection)
+_DAY_OF_THE_ENGINE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}) 00:00:00 \+0000 UTC")
 
 
 def load_settings(path: Path) -> Settings:
@@ -70,7 +72,7 @@ def settings_from_config(config: Mapping[str, str], *, stack: str) -> Settings:
     name the key, at line 1 of `Pulumi.<stack>.yaml`. Raises SpecError.
     """
     source = f"Pulumi.{stack}.yaml"
-    settings, findings = _check({key: _structure(value) for key, value in config.items()}, source, stack)
+    settings, findings = _check({key: _days(_structure(value)) for key, value in config.items()}, source, stack)
     if findings or settings is None:
         raise SpecError(Problem(source, *START, finding.message) for finding in findings)
     return settings
@@ -95,6 +97,19 @@ def _structure(value: object) -> object:
         except (ValueError, RecursionError):
             return value
     return value
+
+
+def _days(value: object) -> object:
+    """Return a value with days as in the file: the engine passes an unquoted day as a time.
+
+    `pulumi config` of version 3.259 shows ``until: 2027-03-31`` as ``2027-03-31 00:00:00 +0000 UTC`` (seen 2026-11-30).
+    """
+    if isinstance(value, dict):
+        return {key: _days(child) for key, child in value.items()}
+    if isinstance(value, list):
+        return [_days(child) for child in value]
+    found = _DAY_OF_THE_ENGINE.fullmatch(value) if isinstance(value, str) else None
+    return found[1] if found else value
 
 
 @cache

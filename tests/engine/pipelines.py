@@ -21,7 +21,8 @@ from lab.standins.gitlab import identity
 from lab.standins.gitlab.site import GitLabSite
 from lab.standins.serve import Configuration
 from lab.testing.platforms import TestLab
-from tests.engine.tenants import ALPHA, BETA
+from tests.engine.tenants import ALPHA_WITHOUT_HARBOR as ALPHA
+from tests.engine.tenants import BETA
 
 #: Alpha with a mirror; alpha's owner also maintains beta.
 TENANTS: Final = {

@@ -22,7 +22,8 @@ from lab.secrets import Secrets
 from lab.testing.platforms import TestLab
 from tests.engine import live
 from tests.engine.harness import ROOT, Stack, ended
-from tests.engine.tenants import ALPHA, BETA
+from tests.engine.tenants import ALPHA_WITHOUT_HARBOR as ALPHA
+from tests.engine.tenants import BETA
 from usine.engine.sources import state_digest
 from usine.report import as_json
 from usine.report.model import Action, Kind, Report

@@ -216,7 +216,7 @@ def test_a_change_affects_only_its_objects_and_only_an_archived_tenant_is_remove
     assert (hard["limits.cpu"], hard["requests.cpu"]) == ("3", "3")
     groups = live.keycloak(stack.lab)["groups"]
     where = {path for path, group in groups.items() if "chloe.petit" in group["members"]}
-    assert where == {"/alpha/readonly", "/alpha/dev/ro", "/alpha/prod/ro"}
+    assert where == {"/alpha/readonly", "/alpha/audit", "/alpha/dev/ro", "/alpha/prod/ro"}
     members = live_forge.gitlab(stack.lab)["groups"]["tenants/alpha"]["members"]
     assert ("chloe.petit", 20) in members
 

@@ -121,6 +121,15 @@ def test_the_engine_passes_the_same() -> None:
     assert by_engine.source == "Pulumi.lab.yaml"
 
 
+def test_a_day_without_quotes_means_the_same_for_the_engine(tmp_path: Path) -> None:
+    """The engine passes it as a time (seen with `pulumi config --json` of 3.259)."""
+    listed = [{"name": "2026-2", "until": "2027-03-31 00:00:00 +0000 UTC"}]
+    by_engine = settings_from_config({**config(), "credentials": json.dumps(listed)}, stack="lab")
+    line = "  usine:credentials: [{name: 2026-2, until: 2027-03-31}]\n"
+    assert by_engine.credentials == load_text(tmp_path, re.sub(r"  usine:credentials:.*\n", line, TEXT)).credentials
+    assert by_engine.credentials == (Credential("2026-2", datetime.date(2027, 3, 31)),)
+
+
 def test_values_set_on_the_command_line_name_their_key() -> None:
     with pytest.raises(SpecError) as caught:
         settings_from_config({**config(), "foundation": "onyl", "tenants": "teleservice"}, stack="lab")
