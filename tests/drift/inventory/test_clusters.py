@@ -226,9 +226,12 @@ def test_credentials_of_a_verifier_are_found(tmp_path: Path, whole: bool) -> Non
 VELERO = "/apis/velero.io/v1/namespaces/coffre"
 
 
-@pytest.mark.parametrize("whole", [True, False])
-def test_what_copies_the_data_of_a_tenant_is_found(tmp_path: Path, whole: bool) -> None:
-    """A restore into a tenant's namespace from that of another one; a schedule with a pattern or a label only."""
+@pytest.mark.parametrize("mode", FoundationMode)
+def test_what_copies_the_data_of_a_tenant_is_found(tmp_path: Path, mode: FoundationMode) -> None:
+    """A restore into a tenant's namespace from that of another one; a schedule with a pattern or a label only.
+
+    The foundation's own stack reports what concerns no tenant.
+    """
     tool = ClusterBackup(namespace="coffre")
     clusters = {name: dataclasses.replace(one, backup=tool) for name, one in factories.settings().clusters.items()}
 
@@ -251,22 +254,25 @@ def test_what_copies_the_data_of_a_tenant_is_found(tmp_path: Path, whole: bool) 
         item("services", "coffre", spec={"includedNamespaces": ["monitoring"]}),
     )
     answers = {f"{VELERO}/schedules": items(*schedules), f"{VELERO}/restores": items(*restores)}
-    alone: dict[str, Any] = {} if whole else {"foundation": FoundationMode.SKIP, "tenants": ("alpha",)}
-    state = (*STATE, resource("kubernetes:velero.io/v1:Schedule", "coffre/usine-alpha-prod", provider=PROD))
-    inventory, _ = cluster(tmp_path, answers, clusters=clusters, state=state, **alone)
+    alone: dict[str, Any] = {"tenants": ("alpha",)} if mode is FoundationMode.SKIP else {}
+    own_schedule = resource("kubernetes:velero.io/v1:Schedule", "coffre/usine-alpha-prod", provider=PROD)
+    state = tuple(one for one in (*STATE, own_schedule) if mode is not FoundationMode.ONLY or one.tenant is None)
+    inventory, _ = cluster(tmp_path, answers, clusters=clusters, state=state, foundation=mode, **alone)
     own = {
         ("alpha", "Schedule", "nonprod-1: coffre/copy"),
         ("alpha", "Schedule", "nonprod-1: coffre/pattern"),
         ("alpha", "Restore", "nonprod-1: coffre/stolen"),
     }
-    others = {
-        ("beta", "Schedule", "nonprod-1: coffre/labelled"),
+    of_beta = {("beta", "Schedule", "nonprod-1: coffre/labelled")}
+    of_nobody = {
         (None, "Schedule", "nonprod-1: coffre/like-ours"),
         (None, "Restore", "nonprod-1: coffre/all"),
     }
-    assert names(inventory) == (own | others if whole else own)
-    (found,) = (found for found in inventory.found if found.name.endswith("stolen"))
-    assert found.detail == "copies the data of alpha-dev, beta-prod"
+    whole = own | of_beta | of_nobody
+    expected = {FoundationMode.INCLUDE: whole, FoundationMode.SKIP: own, FoundationMode.ONLY: of_nobody}
+    assert names(inventory) == expected[mode]
+    details = {found.detail for found in inventory.found if found.name.endswith("stolen")}
+    assert details == (set() if mode is FoundationMode.ONLY else {"copies the data of alpha-dev, beta-prod"})
 
 
 def test_a_stack_of_one_tenant_lists_single_namespaces(tmp_path: Path) -> None:

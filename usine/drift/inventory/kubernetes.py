@@ -240,7 +240,7 @@ class _ClusterInventory:
                 owners, text = self._copied(item, about)
                 whose = next((owner for owner in sorted(owners) if self._scope.includes(owner)), None)
                 of_platform = has_our_label(item) or (not text and kind.plural == "restores")
-                if whose is not None or (self._scope.foundation and (owners or of_platform)):
+                if whose is not None or (self._scope.foundation and not owners and of_platform):
                     detail = f"copies the data of {text or 'all namespaces'}"
                     yield from self._unless_known(whose, kind, item, namespace, detail)
 
