@@ -137,7 +137,7 @@ def _kubectl(hand: Hand, found: Found) -> None:
         "networkpolicies": "/apis/networking.k8s.io/v1",
         "namespacedimagevalidatingpolicies": "/apis/policies.kyverno.io/v1",
         "validatingadmissionpolicybindings": "/apis/admissionregistration.k8s.io/v1",
-        **dict.fromkeys(("appprojects", "applications"), "/apis/argoproj.io/v1alpha1"),
+        **dict.fromkeys(("appprojects", "applications", "applicationsets"), "/apis/argoproj.io/v1alpha1"),
         **dict.fromkeys(("secretstores", "externalsecrets"), "/apis/external-secrets.io/v1"),
         **dict.fromkeys(("prometheusrules", "podmonitors"), "/apis/monitoring.coreos.com/v1"),
         "alertmanagerconfigs": "/apis/monitoring.coreos.com/v1alpha1",
