@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from model.reading.settings_load import load_settings
 from model.reading.waivers import WAIVERS_FILE, Waiver
 from model.settings import Settings
 from model.tenant import Tenant
+from model.texts import did_you_mean
 from usine.rules.reading import waivers_of_head
 
 #: The checkout of this command, with `Pulumi.yaml` and the settings files.
@@ -80,6 +81,14 @@ def read_waivers_beside(file: Path, settings: Settings, today: datetime.date) ->
     except OSError as error:
         raise SpecError([Problem(str(path), *START, f"waivers: cannot be read: {error.strerror}")]) from None
     return waivers_of_head(data, settings, today, str(path))
+
+
+def find_tenant(tenants: Iterable[Tenant], slug: str, command: str) -> Tenant | None:
+    """Return the tenant with this slug; None if there is none, with a message of the command that suggests others."""
+    known = {tenant.slug: tenant for tenant in tenants}
+    if slug not in known:
+        print(f"usine {command}: no such tenant: {slug!r}; {did_you_mean(slug, known)}", file=sys.stderr)
+    return known.get(slug)
 
 
 def report_problems(error: SpecError) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import sys
 from collections.abc import Iterator
 
 from model.access import Answer, answers, roles_of
@@ -13,8 +12,8 @@ from model.problems import SpecError
 from model.rights import MEANINGS
 from model.settings import Settings
 from model.tenant import State, Tenant
-from model.texts import did_you_mean, enumerate_words, suggest
-from usine.commands.common import add_platform_arguments, read_platform, report_problems
+from model.texts import enumerate_words, suggest
+from usine.commands.common import add_platform_arguments, find_tenant, read_platform, report_problems
 
 _STATES = {
     State.ACTIVE: "active",
@@ -45,10 +44,8 @@ def run(args: argparse.Namespace) -> int:
         platform = read_platform(args)
     except SpecError as error:
         return report_problems(error)
-    tenants = {tenant.slug: tenant for tenant in platform.tenants}
-    tenant = tenants.get(args.slug)
+    tenant = find_tenant(platform.tenants, args.slug, "explain")
     if tenant is None:
-        print(f"usine explain: no such tenant: {args.slug!r}; {did_you_mean(args.slug, tenants)}", file=sys.stderr)
         return 1
     person = None if args.person is None else str(args.person).casefold()
     if args.format == "json":

@@ -14,7 +14,7 @@ from model.naming import names_of
 from model.problems import SpecError
 from model.tenant import Environment, Role, State, Tenant
 from model.texts import did_you_mean, enumerate_words
-from usine.commands.common import add_platform_arguments, read_platform, report_problems
+from usine.commands.common import add_platform_arguments, find_tenant, read_platform, report_problems
 
 #: What Velero appends to the name of a schedule.
 _TIME: Final = re.compile(r"-[0-9]{14}")
@@ -45,10 +45,9 @@ def run(args: argparse.Namespace) -> int:
         platform = read_platform(args)
     except SpecError as error:
         return report_problems(error)
-    tenants = {tenant.slug: tenant for tenant in platform.tenants}
-    tenant = tenants.get(args.slug)
+    tenant = find_tenant(platform.tenants, args.slug, "restore")
     if tenant is None:
-        return _refuse(f"no such tenant: {args.slug!r}; {did_you_mean(args.slug, tenants)}")
+        return 1
     environments = {environment.name: environment for environment in tenant.environments}
     environment = environments.get(args.environment)
     if environment is None:

@@ -9,11 +9,10 @@ import sys
 from pathlib import Path
 
 from model.problems import Problem, SpecError
-from model.texts import did_you_mean
 from pulumi_facts.checkpoint import resources_of
 from usine.clients import Connections
 from usine.clients.connections import below
-from usine.commands.common import ROOT, add_settings_argument, report_problems
+from usine.commands.common import ROOT, add_settings_argument, find_tenant, report_problems
 from usine.commands.engine_stack import OpenStack, add_stack_argument, duration, open_stack
 from usine.engine.cli import EngineError
 from usine.rotation.progress import RotationStage
@@ -66,9 +65,8 @@ def run(args: argparse.Namespace) -> int:
     """Take one step; see the epilog for the exit code."""
     try:
         stack = open_stack(args)
-        slugs = [tenant.slug for tenant in stack.platform.tenants if stack.settings.selected(tenant.slug)]
-        if args.slug is not None and args.slug not in slugs:
-            print(f"usine rotate: no such tenant: {args.slug!r}; {did_you_mean(args.slug, slugs)}", file=sys.stderr)
+        tenants = [tenant for tenant in stack.platform.tenants if stack.settings.selected(tenant.slug)]
+        if args.slug is not None and find_tenant(tenants, args.slug, "rotate") is None:
             return REFUSED
         decision = decide(_facts(stack, args.grace), args.slug, args.until, start=args.start)
         if decision.added or decision.removed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from model.settings import Credential, Settings
@@ -89,7 +89,6 @@ def _names_in_use(facts: Facts) -> frozenset[str]:
     return generations_in(facts.resources) | listed
 
 
-def _new_name(day: str, used: Iterable[str]) -> str:
-    taken = set(used)
+def _new_name(day: str, taken: Collection[str]) -> str:
     names = [day, *(f"{day}-{number}" for number in range(2, 100))]
     return next(name for name in names if name not in taken)
