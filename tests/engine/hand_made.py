@@ -174,6 +174,11 @@ def label_a_namespace(lab: TestLab) -> None:
     _ok(lab.kubernetes.patch("/api/v1/namespaces/alpha-prod", json=labels, headers=_MERGE))
 
 
+def remove_the_label(lab: TestLab) -> None:
+    labels = {"metadata": {"labels": {"platform.example/trusted": None}}}
+    _ok(lab.kubernetes.patch("/api/v1/namespaces/alpha-prod", json=labels, headers=_MERGE))
+
+
 def add_a_source(lab: TestLab) -> None:
     _append(lab, f"{_ARGOCD}/appprojects/alpha-prod", "/spec/sourceRepos/-", "*")
 
