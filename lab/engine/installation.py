@@ -43,6 +43,7 @@ def install(home: LabHome, parts: Mapping[str, Path]) -> None:
     Raises LabError when a part lacks a file.
     """
     home.bin.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _without_logs(home.pulumi_home)
     for name in ("pulumi", HOST, _EXECUTOR, _DYNAMIC, _DYNAMIC_SDK):
         (home.bin / name).unlink(missing_ok=True)
     if official() is not None:
@@ -54,6 +55,19 @@ def install(home: LabHome, parts: Mapping[str, Path]) -> None:
     dynamic = _DYNAMIC_WRAPPER.format(script=shlex.quote(str(home.bin / _DYNAMIC_SDK)))
     write_executable(home.bin / _DYNAMIC, dynamic)
     write_wrapper(home.bin / HOST, HOST_MODULE, str(home.bin / _EXECUTOR))
+
+
+def _without_logs(pulumi_home: Path) -> None:
+    """Put a file where the engine would create its folder of logs: it continues without them.
+
+    Since Pulumi's pull request 23731 (2026-06-30) it writes all properties of all objects into a compressed, encrypted
+    log, which takes 45 % of its processor time. No setting turns that off (`StartLogging` in pkg/logging/encrypted.go).
+    """
+    pulumi_home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    logs = pulumi_home / "logs"
+    if logs.is_dir():
+        shutil.rmtree(logs)
+    logs.touch()
 
 
 def _part(parts: Mapping[str, Path], part: str, name: str) -> Path:
