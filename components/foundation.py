@@ -189,6 +189,8 @@ class Foundation(Component):
                     url=settings.endpoints[System.ARGOCD].url,
                     settings=settings.argocd,
                     client=clients.get("argocd"),
+                    clusters=tuple(settings.clusters.values()),
+                    authorities=args.authorities,
                 ),
                 child,
             )

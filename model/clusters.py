@@ -116,7 +116,9 @@ class Cluster:
     is what tenants may use there, `operators` whose resources they may write, `reserved_namespaces` the namespaces of
     the cluster's own services, which no tenant may take. `secret_delivery` None: no operator delivers secrets there.
     `image_verifier` verifies the tenants' images when pods are admitted; None: the cluster has no verifier.
-    `backup` backs up the namespaces of production environments; None: nothing does.
+    `backup` backs up the namespaces of production environments; None: nothing does. `argocd_token` is the file in Argo
+    CD's pods with the current token of its service account for this cluster; None: Argo CD's installation registers
+    the cluster.
     """
 
     name: str
@@ -139,3 +141,4 @@ class Cluster:
     secret_delivery: SecretDelivery | None = None
     image_verifier: ImageVerifier | None = None
     backup: ClusterBackup | None = None
+    argocd_token: str | None = None

@@ -9,9 +9,12 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_kubernetes as kubernetes
 from pulumi_kubernetes.core import v1 as core
-from pulumi_kubernetes.meta.v1 import ObjectMetaPatchArgs
+from pulumi_kubernetes.meta.v1 import ObjectMetaArgs, ObjectMetaPatchArgs
 
+from components.argocd.clusters import registration, secret_name
 from components.base import Component, OidcClient, OidcIssuer
+from model.clusters import Cluster
+from model.naming import MANAGED_BY_LABEL
 from model.settings import ArgoCDSettings
 
 
@@ -20,12 +23,15 @@ class ArgoCDFoundationArgs:
     """`provider` is that of the cluster that Argo CD runs on, `url` Argo CD's address.
 
     `client` is Argo CD's OIDC client; None if Keycloak is off, and only Argo CD's own administrator can log in.
+    `clusters` are those of the settings; `authorities` has the PEM text of each CA file by its path.
     """
 
     provider: kubernetes.Provider
     url: str
     settings: ArgoCDSettings
     client: OidcClient | None
+    clusters: tuple[Cluster, ...]
+    authorities: Mapping[str, str]
 
 
 class ArgoCDFoundation(Component):
@@ -57,7 +63,25 @@ class ArgoCDFoundation(Component):
         policy = "".join(f"g, {group}, role:admin\n" for group in args.settings.admin_groups)
         rights = {"policy.default": "", "policy.csv": policy, "scopes": "[groups]"}
         self._patch(f"{name}/rights", "argocd-rbac-cm", rights)
+        for cluster in args.clusters:
+            if cluster.argocd_token is not None:
+                self._register(f"{name}/cluster/{cluster.name}", cluster, cluster.argocd_token)
         self.register_outputs({"url": args.url})
+
+    def _register(self, name: str, cluster: Cluster, token: str) -> None:
+        """Make a cluster known to Argo CD, which logs in there as its own service account."""
+        authority = None if cluster.ca is None else self._args.authorities[str(cluster.ca)]
+        core.Secret(
+            name,
+            metadata=ObjectMetaArgs(
+                name=secret_name(cluster.name),
+                namespace=self._args.settings.namespace,
+                labels={MANAGED_BY_LABEL: "usine", "argocd.argoproj.io/secret-type": "cluster"},
+            ),
+            type="Opaque",
+            data=registration(cluster.name, cluster.server, token, authority),
+            opts=self.child(self._args.provider),
+        )
 
     def _patch(self, name: str, config_map: str, data: Mapping[str, pulumi.Input[str]]) -> None:
         core.ConfigMapPatch(

@@ -376,5 +376,6 @@ def _cluster(name: str, cluster: ClusterSection) -> Cluster:
         if cluster.image_verifier is None
         else ImageVerifier(Verifier(cluster.image_verifier.kind), cluster.image_verifier.namespace or "kyverno"),
         backup=to_cluster_backup(cluster.backup),
+        argocd_token=cluster.argocd_token,
         **stated,
     )

@@ -18,6 +18,8 @@ _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?")
 _DNS_LABEL = re.compile(r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?")
 _OWNER = re.compile(r"@[A-Za-z0-9_][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
 _IMAGE = re.compile(r"[\w][\w.:/-]*@sha256:[0-9a-f]{64}")
+#: Also an argument of a shell script in Argo CD's pods.
+_TOKEN_FILE = re.compile(r"(?:/[A-Za-z0-9._-]+)+")
 _CLASS = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
 _NAMESPACE = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _IMAGES = re.compile(
@@ -153,6 +155,14 @@ def _check_page(value: str) -> str:
     return value
 
 
+def _check_token_file(value: str) -> str:
+    if not _TOKEN_FILE.fullmatch(value) or "/../" in f"{value}/":
+        raise ValueError(
+            "expected the absolute path of a file in Argo CD's pods, such as /var/run/secrets/prod-1/token"
+        )
+    return value
+
+
 def _check_network(value: str) -> str:
     try:
         return str(ipaddress.ip_network(value))
@@ -243,6 +253,7 @@ ImagePrefix = Annotated[str, AfterValidator(_check_images)]
 AnnotationName = Annotated[str, AfterValidator(_check_annotation)]
 ChartSource = Annotated[str, AfterValidator(_check_chart_source)]
 ChartRepository = Annotated[str, AfterValidator(_check_chart_repository)]
+TokenFile = Annotated[str, AfterValidator(_check_token_file)]
 ApiServer = Annotated[str, AfterValidator(_check_server)]
 Owners = Annotated[str, AfterValidator(_check_owners)]
 RefreshInterval = Annotated[f.Duration, AfterValidator(_check_refresh_interval)]

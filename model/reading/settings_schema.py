@@ -205,6 +205,7 @@ class ClusterSection(Section):
     secret_delivery: SecretDeliverySection | None = None
     image_verifier: ImageVerifierSection | None = None
     backup: ClusterBackupSection | None = None
+    argocd_token: v.TokenFile | None = None
 
 
 class LimitsSection(Section):

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import fnmatch
+import json
+import subprocess
+from pathlib import Path
 from typing import Any
 
+from components.argocd.clusters import registration
 from components.kubernetes.cluster_roles import DENIED_KINDS
 from model.settings import Stage, SyncWindow
 from model.tenant import Freeze, State
@@ -80,3 +85,34 @@ def test_no_object_of_the_program_is_an_orphan() -> None:
     assert {(entry["group"], entry["kind"]) for entry in ignored if "name" not in entry} == set(DENIED_KINDS), (
         "a whole kind is ignored only if a team cannot deploy it"
     )
+
+
+def test_a_cluster_is_registered_by_a_command_that_prints_the_current_token(tmp_path: Path) -> None:
+    token = tmp_path / "a token's file"
+    token.write_text("first.marker-1", encoding="ascii")
+    encoded = registration("prod-1", "https://api.example.fr:6443", str(token), "PEM")
+    data = {key: base64.b64decode(value).decode() for key, value in encoded.items()}
+    assert (data["name"], data["server"]) == ("prod-1", "https://api.example.fr:6443")
+    config = json.loads(data["config"])
+    assert config["tlsClientConfig"] == {"insecure": False, "caData": base64.b64encode(b"PEM").decode()}
+    command = [config["execProviderConfig"]["command"], *config["execProviderConfig"]["args"]]
+    for current in ("first.marker-1", "second.marker-2"):
+        token.write_text(current, encoding="ascii")
+        printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        assert json.loads(printed) == {
+            "apiVersion": config["execProviderConfig"]["apiVersion"],
+            "kind": "ExecCredential",
+            "status": {"token": current},
+        }
+
+
+def test_only_clusters_with_a_token_are_registered() -> None:
+    clusters = factories.settings().clusters
+    one = dataclasses.replace(clusters["prod-1"], argocd_token="/run/prod-1/token")
+    settings = factories.settings(clusters={**clusters, "prod-1": one})
+    plan = plan_of(factories.tenant(), settings=settings)
+    made: list[Any] = [r.inputs["metadata"] for r in plan.resources if r.name.startswith("foundation/argocd/cluster/")]
+    assert [(each["name"], each["namespace"]) for each in made] == [
+        ("usine-cluster--prod-1", settings.argocd.namespace)
+    ]
+    assert made[0]["labels"]["argocd.argoproj.io/secret-type"] == "cluster"
