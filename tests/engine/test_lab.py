@@ -76,13 +76,7 @@ def test_only_loopback_is_listened_on(home: LabHome) -> None:
     assert seen >= len({port for server in SERVERS for port in server.ports(home)})
 
 
-#: Without those in Java: `up` starts them in the same way, and each start takes a minute of processor time. The test of
-#: `down` below starts them again.
-RUNNING = [
-    server.name
-    for server in SERVERS
-    if not isinstance(server, Definitions) and server.name not in {"keycloak", "sonarqube"}
-]
+RUNNING = [server.name for server in SERVERS if not isinstance(server, Definitions)]
 
 
 @pytest.mark.parametrize("names", [RUNNING[::2], RUNNING[1::2]], ids=["one half", "the other half"])
