@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, cast
@@ -64,6 +65,11 @@ class Component(pulumi.ComponentResource):
 def secret(value: pulumi.Output[str]) -> pulumi.Output[str]:
     """Return the output as a Pulumi secret, whether or not its resource marks it as one."""
     return pulumi.Output.secret(cast(str, value))  # the SDK accepts outputs too, but its type hints do not
+
+
+def encoded(text: str) -> str:
+    """Return the text in base64, as the data of a Kubernetes Secret and the authorities in its objects have it."""
+    return base64.b64encode(text.encode()).decode()
 
 
 def number(id_: pulumi.Output[str] | pulumi.Output[int]) -> pulumi.Output[int]:

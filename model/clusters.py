@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -142,3 +143,7 @@ class Cluster:
     image_verifier: ImageVerifier | None = None
     backup: ClusterBackup | None = None
     argocd_token: str | None = None
+
+    def authority(self, authorities: Mapping[str, str]) -> str | None:
+        """Return the PEM text of its API's authority; `authorities` has those of the settings by path."""
+        return authorities[str(self.ca)] if self.ca else None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from typing import Final
+
+from components.base import encoded
 
 #: Prints the current token as client-go expects it (client.authentication.k8s.io/v1). The token's file is an argument
 #: of the script, not a part of it. client-go keeps the token until the API server refuses it, and then asks again.
@@ -28,7 +29,7 @@ def registration(cluster: str, server: str, token: str, authority: str | None) -
     """
     tls: dict[str, object] = {"insecure": False}
     if authority is not None:
-        tls["caData"] = base64.b64encode(authority.encode()).decode()
+        tls["caData"] = encoded(authority)
     config = {
         "execProviderConfig": {
             "apiVersion": "client.authentication.k8s.io/v1",
@@ -38,4 +39,4 @@ def registration(cluster: str, server: str, token: str, authority: str | None) -
         "tlsClientConfig": tls,
     }
     data = {"name": cluster, "server": server, "config": json.dumps(config, sort_keys=True)}
-    return {key: base64.b64encode(value.encode()).decode() for key, value in data.items()}
+    return {key: encoded(value) for key, value in data.items()}

@@ -70,7 +70,7 @@ class ArgoCDFoundation(Component):
 
     def _register(self, name: str, cluster: Cluster, token: str) -> None:
         """Make a cluster known to Argo CD, which logs in there as its own service account."""
-        authority = None if cluster.ca is None else self._args.authorities[str(cluster.ca)]
+        authority = cluster.authority(self._args.authorities)
         core.Secret(
             name,
             metadata=ObjectMetaArgs(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -21,7 +20,7 @@ from components.argocd.sources import (
     source_urls,
     sources,
 )
-from components.base import Component, UserPassword, secret
+from components.base import Component, UserPassword, encoded, secret
 from components.kubernetes.cluster_roles import DENIED_KINDS
 from components.kubernetes.delivery import secrets_of
 from model.access import TenantRole, deployments, namespace, roles_of
@@ -149,9 +148,6 @@ class ArgoCDTenant(Component):
         environment: Environment | None = None,
     ) -> None:
         """Create the labelled Secret from which Argo CD reads a repository and its credential."""
-
-        def encoded(text: str) -> str:
-            return base64.b64encode(text.encode()).decode()
 
         core.Secret(
             f"{self._prefix}/{logical}",

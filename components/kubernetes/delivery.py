@@ -6,7 +6,6 @@ that account the rights of this environment only.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -16,7 +15,7 @@ from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.core import v1 as core
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
-from components.base import Component
+from components.base import Component, encoded
 from model.clusters import Cluster, SecretDelivery
 from model.naming import (
     DELIVERY_STORE,
@@ -99,7 +98,7 @@ class NamespaceSecrets(Component):
             },
         }
         if vault.authority is not None:
-            provider["caBundle"] = base64.b64encode(vault.authority.encode()).decode()
+            provider["caBundle"] = encoded(vault.authority)
         self._object("store", "SecretStore", DELIVERY_STORE, {"provider": {"vault": provider}})
 
     def _secret(self, secret: DeliveredSecret) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from pulumi_kubernetes.core import v1 as core
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 from pulumi_kubernetes.rbac import v1 as rbac
 
-from components.base import Component, UserPassword, secret
+from components.base import Component, UserPassword, encoded, secret
 from components.kubernetes.backup import NamespaceBackup, NamespaceBackupArgs
 from components.kubernetes.cluster_roles import ClusterRoleName
 from components.kubernetes.delivery import NamespaceSecrets, NamespaceSecretsArgs, VaultAddress, needs_store
@@ -347,6 +346,6 @@ def _login(registry: RegistryLogin) -> pulumi.Output[str]:
 
 def docker_config(host: str, username: str, password: str) -> str:
     """Return the value of a secret of type ``kubernetes.io/dockerconfigjson``, in base64."""
-    pair = base64.b64encode(f"{username}:{password}".encode()).decode()
+    pair = encoded(f"{username}:{password}")
     auths = {host: {"username": username, "password": password, "auth": pair}}
-    return base64.b64encode(json.dumps({"auths": auths}, sort_keys=True).encode()).decode()
+    return encoded(json.dumps({"auths": auths}, sort_keys=True))

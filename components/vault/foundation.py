@@ -77,7 +77,7 @@ class VaultFoundation(Component):
             path=PIPELINE_AUTH_PATH,
             description="Pipelines, by the identity GitLab signs for each job",
             oidc_discovery_url=issuer.url,
-            oidc_discovery_ca_pem=self._authority(issuer.ca),
+            oidc_discovery_ca_pem=self._authority(issuer),
             bound_issuer=issuer.url,
             opts=self.child(self._args.provider),
         )
@@ -106,8 +106,9 @@ class VaultFoundation(Component):
         for path, fields in secrets.items():
             write_secret(self, f"{name}/{path}", mount, path, fields, self._args.provider)
 
-    def _authority(self, path: object) -> str | None:
-        return None if path is None else _settled(self._args.authorities[str(path)])
+    def _authority(self, of: Endpoint | Cluster) -> str | None:
+        authority = of.authority(self._args.authorities)
+        return None if authority is None else _settled(authority)
 
     def _oidc(self, name: str, client: OidcClient) -> pulumi.Output[str]:
         provider, issuer = self._args.provider, client.issuer
@@ -169,7 +170,7 @@ class VaultFoundation(Component):
             f"{name}/auth/kubernetes/{cluster.name}/config",
             backend=backend.path,
             kubernetes_host=cluster.server,
-            kubernetes_ca_cert=self._authority(cluster.ca),
+            kubernetes_ca_cert=self._authority(cluster),
             # No reviewer token is stored: Vault reviews a workload's token with that same token. The cluster role
             # token-review allows the workload's service account to do so.
             disable_local_ca_jwt=True,

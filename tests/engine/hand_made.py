@@ -170,12 +170,15 @@ def open_the_network(lab: TestLab) -> None:
 
 
 def label_a_namespace(lab: TestLab) -> None:
-    labels = {"metadata": {"labels": {"platform.example/trusted": "true"}}}
-    _ok(lab.kubernetes.patch("/api/v1/namespaces/alpha-prod", json=labels, headers=_MERGE))
+    _set_label(lab, "true")
 
 
 def remove_the_label(lab: TestLab) -> None:
-    labels = {"metadata": {"labels": {"platform.example/trusted": None}}}
+    _set_label(lab, None)
+
+
+def _set_label(lab: TestLab, value: str | None) -> None:
+    labels = {"metadata": {"labels": {"platform.example/trusted": value}}}
     _ok(lab.kubernetes.patch("/api/v1/namespaces/alpha-prod", json=labels, headers=_MERGE))
 
 
