@@ -10,6 +10,7 @@ import pulumi_keycloak as keycloak
 from pulumi_keycloak import openid
 
 from components.base import OFFLINE_SCOPE, Component, OidcClient, OidcIssuer
+from components.oidc_clients import GROUPS_SCOPE, ClientArgs, register_client
 from model.access import members_of_access, roles_of
 from model.naming import Access, name_of_person, names_of
 from model.settings import Endpoint, KeycloakSettings, System
@@ -17,8 +18,6 @@ from model.tenant import Tenant
 
 #: The OIDC client of command lines. Its access tokens have Vault as their audience.
 CLI_CLIENT = "usine-cli"
-#: Default scopes of every client, beside `groups`. Keycloak creates these in any realm.
-_DEFAULT_SCOPES = ["acr", "basic", "email", "profile", "web-origins"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,7 @@ class KeycloakFoundation(Component):
         self._groups_scope = openid.ClientScope(
             f"{name}/scope/groups",
             realm_id=realm.realm,
-            name="groups",
+            name=GROUPS_SCOPE,
             description="Full paths of the person's groups: every tool derives its rights from them.",
             include_in_token_scope=True,
             opts=self.child(args.provider, parent=realm),
@@ -158,60 +157,18 @@ class KeycloakFoundation(Component):
         pkce: bool = True,
         optional: Sequence[str] = (),
     ) -> OidcClient:
-        """Register a client.
-
-        `pkce`: require PKCE; False for tools that authenticate with the client secret only. `optional`: scopes that the
-        client may request beside its default scopes.
-        """
-        client = openid.Client(
-            f"{name}/client/{client_id}",
-            realm_id=self.realm,
+        args = ClientArgs(
+            provider=self._args.provider,
+            realm=self.realm,
             client_id=client_id,
-            name=client_id,
-            enabled=True,
-            access_type="CONFIDENTIAL" if confidential else "PUBLIC",
-            standard_flow_enabled=True,
-            implicit_flow_enabled=False,
-            direct_access_grants_enabled=False,
-            service_accounts_enabled=False,
-            full_scope_allowed=False,
-            # An attacker can send a device code to a person, who then logs the attacker in (RFC 8628, section 5.4).
-            oauth2_device_authorization_grant_enabled=False,
-            pkce_code_challenge_method="S256" if pkce else None,
-            valid_redirect_uris=list(redirects),
-            web_origins=["+"],
-            opts=pulumi.ResourceOptions.merge(
-                self.child(self._args.provider),
-                pulumi.ResourceOptions(additional_secret_outputs=["clientSecret"]),
-            ),
+            redirects=redirects,
+            groups_scope=self._groups_scope.name,
+            confidential=confidential,
+            pkce=pkce,
+            audience=audience,
+            optional=optional,
         )
-        always = openid.ClientDefaultScopes(
-            f"{name}/client/{client_id}/scopes",
-            realm_id=self.realm,
-            client_id=client.id,
-            default_scopes=[*_DEFAULT_SCOPES, self._groups_scope.name],
-            opts=self.child(self._args.provider, parent=client),
-        )
-        # Keycloak gives a new client the realm's optional scopes. `offline_access` is one of them: with it, any public
-        # client could get tokens that outlive the session (issue 11.A14).
-        openid.ClientOptionalScopes(
-            f"{name}/client/{client_id}/optional-scopes",
-            realm_id=self.realm,
-            client_id=client.id,
-            optional_scopes=list(optional),
-            opts=self.child(self._args.provider, parent=client, depends_on=[always]),
-        )
-        if audience is not None:
-            openid.AudienceProtocolMapper(
-                f"{name}/client/{client_id}/audience",
-                realm_id=self.realm,
-                client_id=client.id,
-                name=f"audience-{audience}",
-                included_custom_audience=audience,
-                add_to_id_token=False,
-                add_to_access_token=True,
-                opts=self.child(self._args.provider, parent=client),
-            )
+        client = register_client(self, f"{name}/client/{client_id}", args)
         secret: pulumi.Output[str] | None = pulumi.Output.secret(client.client_secret) if confidential else None
         return OidcClient(client.client_id, secret, self._args.issuer)
 
@@ -235,21 +192,28 @@ class KeycloakFoundation(Component):
 
 @dataclass(frozen=True, slots=True)
 class KeycloakTenantArgs:
-    """`realm` is the realm's name once it exists. `accounts` maps a user name to itself once the account exists."""
+    """`realm` is the realm's name once it exists. `accounts` maps a user name to itself once the account exists.
+
+    `grafana` is the address of the tenant's Grafana; None: it has none.
+    """
 
     tenant: Tenant
     provider: keycloak.Provider
     realm: pulumi.Input[str]
     accounts: Mapping[str, pulumi.Input[str]]
+    grafana: str | None = None
 
 
 class KeycloakTenant(Component):
-    """The groups `/<slug>/<role>` and `/<slug>/<environment>/{ro,rw}`, with exactly the members of the tenant file."""
+    """The groups `/<slug>/<role>` and `/<slug>/<environment>/{ro,rw}`, with exactly the members of the tenant file.
+
+    A tenant with a Grafana also has an OIDC client for it: it is public, and Keycloak requires its proof key (PKCE).
+    """
 
     system = "keycloak"
 
     def __init__(self, name: str, args: KeycloakTenantArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Register groups and memberships."""
+        """Register groups, memberships and the client."""
         super().__init__(name, opts)
         tenant = args.tenant
         self._args = args
@@ -269,6 +233,14 @@ class KeycloakTenant(Component):
             for access in Access:
                 members = members_of_access(tenant, environment, access)
                 self._leaf(f"{prefix}/{access.value}", access.value, parent, members)
+        if args.grafana is not None:
+            client = ClientArgs(
+                provider=args.provider,
+                realm=args.realm,
+                client_id=names_of(tenant).grafana,
+                redirects=[f"{args.grafana}/login/generic_oauth"],
+            )
+            register_client(self, f"{name}/client/grafana", client)
         self.register_outputs({"group": names_of(tenant).group_path})
 
     def _group(

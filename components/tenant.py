@@ -9,7 +9,7 @@ import pulumi
 
 from components.argocd.sources import DeployedChart, DeployedRepository
 from components.argocd.tenant import ArgoCDTenant, ArgoCDTenantArgs
-from components.base import COMPOSITION, Component, FoundationRefs, Providers
+from components.base import COMPOSITION, Component, FoundationRefs, OidcIssuer, Providers
 from components.gitlab.operations import mirror_token_path
 from components.gitlab.tenant import GitLabTenant, GitLabTenantArgs
 from components.gitlab.variables import pipeline_variables
@@ -19,11 +19,21 @@ from components.kubernetes.backup_rules import backups_of
 from components.kubernetes.delivery import VaultAddress
 from components.kubernetes.namespace import RegistryLogin, SigningKeys
 from components.kubernetes.tenant import KubernetesTenant, KubernetesTenantArgs
+from components.observability.grafana import GrafanaPlace
 from components.observability.tenant import DeploymentsPlace, ObservabilityTenant, ObservabilityTenantArgs
 from components.sonarqube.tenant import SonarQubeTenant, SonarQubeTenantArgs
 from components.vault.pipelines import PipelineIdentity
 from components.vault.tenant import VaultTenant, VaultTenantArgs
-from model.naming import CI_FOLDER, PACKAGES_FOLDER, REVIEW_FOLDER, RobotPurpose, chart_url, names_of, repository_url
+from model.lifecycle import dashboards_url
+from model.naming import (
+    CI_FOLDER,
+    PACKAGES_FOLDER,
+    REVIEW_FOLDER,
+    RobotPurpose,
+    chart_url,
+    names_of,
+    repository_url,
+)
 from model.repository import OWN_REGISTRY
 from model.settings import Edition, Settings, System
 from model.tenant import Tenant
@@ -61,7 +71,11 @@ class TenantProject(Component):
         summary: dict[str, object] = {"name": tenant.name, "state": tenant.state.value, "owner": tenant.owner}
         if providers.keycloak is not None:
             KeycloakTenant(
-                f"{name}/keycloak", KeycloakTenantArgs(tenant, providers.keycloak, refs.realm, refs.accounts), child
+                f"{name}/keycloak",
+                KeycloakTenantArgs(
+                    tenant, providers.keycloak, refs.realm, refs.accounts, dashboards_url(settings, tenant)
+                ),
+                child,
             )
             summary["group"] = names_of(tenant).group_path
         forge: GitLabTenant | None = None
@@ -176,7 +190,7 @@ class TenantProject(Component):
                     **{a: f"{base}/applications?proj={project}" for a, project in argocd.application_sets.items()},
                 }
             if settings.on(System.OBSERVABILITY):
-                ObservabilityTenant(
+                observed = ObservabilityTenant(
                     f"{name}/observability",
                     ObservabilityTenantArgs(
                         tenant=tenant,
@@ -189,9 +203,12 @@ class TenantProject(Component):
                         )
                         if settings.on(System.ARGOCD)
                         else None,
+                        grafana=_grafana(settings, tenant, providers, args.authorities),
                     ),
                     child,
                 )
+                if observed.dashboards is not None:
+                    summary["dashboards"] = observed.dashboards
         self.summary = summary
         self.register_outputs(summary)
 
@@ -218,6 +235,18 @@ def _vault_address(settings: Settings, authorities: Mapping[str, str]) -> VaultA
         return None
     endpoint = settings.endpoints[System.VAULT]
     return VaultAddress(endpoint.url, endpoint.authority(authorities))
+
+
+def _grafana(
+    settings: Settings, tenant: Tenant, providers: Providers, authorities: Mapping[str, str]
+) -> GrafanaPlace | None:
+    """Return where the tenant's Grafana runs; None if it has none."""
+    grafana = settings.observability.grafana
+    if grafana is None or dashboards_url(settings, tenant) is None:
+        return None
+    keycloak = settings.endpoints[System.KEYCLOAK]
+    issuer = OidcIssuer(settings.issuer, keycloak.authority(authorities))
+    return GrafanaPlace(grafana, settings.clusters[grafana.cluster], providers.kubernetes[grafana.cluster], issuer)
 
 
 def _deployed(

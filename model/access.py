@@ -86,6 +86,19 @@ def members_of_access(tenant: Tenant, environment: Environment, access: Access) 
     return tuple(sorted(_holders(tenant, look) - writers))
 
 
+def readers_of_dashboards(tenant: Tenant) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the roles whose people may query all metrics and logs of the tenant, and those that only read dashboards.
+
+    Grafana cannot tell the environments of a tenant apart: a role needs the right to view each of them. Who may also
+    change the workloads of one may write queries of their own.
+    """
+    looks = {namespace(environment)[0] for environment in tenant.environments}
+    changes = {namespace(environment)[1] for environment in tenant.environments}
+    seeing = [role for role in roles_of(tenant) if looks and looks <= role.rights]
+    editors = tuple(role.name for role in seeing if changes & role.rights)
+    return editors, tuple(role.name for role in seeing if role.name not in editors)
+
+
 def _holders(tenant: Tenant, right: Right) -> frozenset[str]:
     return frozenset(person for role in roles_of(tenant) if right in role.rights for person in role.members)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from model.naming import names_of
+from model.settings import Settings, System
 from model.tenant import Environment, State, Tenant
 
 
@@ -23,6 +25,16 @@ def syncs(tenant: Tenant, environment: Environment) -> bool:
 def is_observed(tenant: Tenant) -> bool:
     """Return whether there are metrics, rules and receivers: the workloads of a suspended tenant still run."""
     return tenant.state is not State.ARCHIVED
+
+
+def dashboards_url(settings: Settings, tenant: Tenant) -> str | None:
+    """Return the address of the tenant's Grafana; None if it has none. A suspended tenant keeps it."""
+    grafana = settings.observability.grafana
+    if grafana is None or not settings.on(System.OBSERVABILITY):
+        return None
+    if not is_observed(tenant) or tenant.observability.dashboards is None:
+        return None
+    return f"https://{names_of(tenant).grafana_host(grafana.domain)}"
 
 
 def pipelines_run(tenant: Tenant) -> bool:

@@ -133,6 +133,20 @@ class TenantNames:
         """Rules and receivers for the tenant's deployments, in Argo CD's namespace."""
         return self.slug
 
+    @property
+    def grafana(self) -> str:
+        """Objects of the tenant's Grafana in the namespace of these, and its OIDC client in Keycloak (28 of 63)."""
+        return f"{GRAFANA_PREFIX}{self.slug}"
+
+    @property
+    def grafana_dashboards(self) -> str:
+        """ConfigMap with the dashboards of the tenant's Grafana (39 of 253)."""
+        return f"{self.grafana}.dashboards"
+
+    def grafana_host(self, domain: str) -> str:
+        """Host of the tenant's Grafana; a host of its own, so that browsers keep tenants apart."""
+        return f"{self.slug}.{domain}"
+
     def verifier_secret(self, environment: str) -> str:
         """Secret, in the namespace of a cluster's verifier, that pulls the images of an environment (38 of 63)."""
         return f"usine-{self.namespace(environment)}"
@@ -289,6 +303,8 @@ MONITORING_OBJECT = "usine"
 WEBHOOKS_OBJECT = "usine-webhooks"
 #: The label by which a Service, or pods without one, ask for their port `metrics` to be scraped.
 METRICS_LABEL = f"{DOMAIN}/metrics"
+#: What the names of the objects of a tenant's Grafana begin with.
+GRAFANA_PREFIX = "grafana-"
 #: The label of a namespace by which Loki knows how long to keep its logs, such as ``30d``.
 LOG_RETENTION_LABEL = f"{DOMAIN}/log-retention"
 
@@ -378,6 +394,8 @@ def all_names(tenant: Tenant, settings: Settings) -> Mapping[str, tuple[str, ...
         "Kubernetes namespace": tuple(names.namespace(e) for e in environments),
         "Secret of an image verifier": tuple(names.verifier_secret(e) for e in environments),
         "backup schedule": tuple(names.backup_schedule(e) for e in environments),
+        "Grafana": (names.grafana,),
+        "OIDC client": (names.grafana,),
         "Argo CD project": tuple(names.argocd_project(e) for e in environments),
         "Argo CD application": tuple(names.application(e, r) for e in environments for r in infra),
         "Argo CD repository secret": (

@@ -95,6 +95,7 @@ def platform_names(settings: Settings) -> Mapping[str, frozenset[str]]:
             | {c.monitoring_namespace for c in clusters}
             | {c.image_verifier.namespace for c in clusters if c.image_verifier is not None}
             | {c.backup.namespace for c in clusters if c.backup is not None}
+            | ({settings.observability.grafana.namespace} if settings.observability.grafana is not None else set())
         ),
         "Argo CD project": frozenset({"default"}),
         "Harbor project": frozenset({"library"}),

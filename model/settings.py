@@ -102,17 +102,51 @@ class ArgoCDSettings:
     charts: Mapping[str, str] = field(default_factory=dict)
 
 
+class BoundBy(enum.StrEnum):
+    """What a store reads in the header: the tenant's slug, or its namespaces with commas between them."""
+
+    TENANT = "tenant"
+    NAMESPACES = "namespaces"
+
+
+@dataclass(frozen=True, slots=True)
+class DataStore:
+    """A store of metrics or logs that answers within the bounds of a header, which Grafana sets."""
+
+    url: str
+    header: str = "X-Scope-OrgID"
+    bound: BoundBy = BoundBy.TENANT
+
+
+@dataclass(frozen=True, slots=True)
+class GrafanaSettings:
+    """Where the Grafana instances of tenants run: one for each tenant that declares dashboards.
+
+    The instance of a tenant is at ``https://<slug>.<domain>``. `image` has a digest. `logs` None: no logs are shown.
+    `ingress_class` None: the cluster's default class.
+    """
+
+    cluster: str
+    namespace: str
+    domain: str
+    image: str
+    metrics: DataStore
+    logs: DataStore | None = None
+    ingress_class: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class ObservabilitySettings:
     """`runbooks` is the address of the published page docs/alertes.md, which alerts link to.
 
     `log_retentions` are the days that the platform's Loki is set up for, `webhook_hosts` the hosts that Alertmanager
-    may call for tenants.
+    may call for tenants. `grafana` None: tenants have no dashboards.
     """
 
     runbooks: str = ""
     log_retentions: tuple[int, ...] = ()
     webhook_hosts: tuple[str, ...] = ()
+    grafana: GrafanaSettings | None = None
 
 
 class Edition(enum.StrEnum):

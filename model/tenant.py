@@ -277,12 +277,55 @@ class Alert:
     credentials: str | None = None
 
 
+class PanelKind(enum.StrEnum):
+    """How a panel of a dashboard shows what its query finds."""
+
+    GRAPH = "graph"
+    NUMBER = "number"
+    TABLE = "table"
+    LOGS = "logs"
+
+
+class PanelUnit(enum.StrEnum):
+    """Units of a panel's values. `RATIO`: 1 is shown as 100 %."""
+
+    NONE = "none"
+    PERCENT = "percent"
+    RATIO = "ratio"
+    SECONDS = "seconds"
+    MILLISECONDS = "milliseconds"
+    BYTES = "bytes"
+    PER_SECOND = "per-second"
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """A panel of a dashboard. `query` is PromQL, or LogQL for the kind ``logs``; `legend` names its series."""
+
+    title: str
+    query: str
+    kind: PanelKind = PanelKind.GRAPH
+    unit: PanelUnit = PanelUnit.NONE
+    legend: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Dashboard:
+    """A dashboard of the team: either `panels`, or `model`, the JSON text of one that Grafana exported."""
+
+    name: str
+    title: str
+    panels: tuple[Panel, ...] = ()
+    model: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Observability:
-    """Log retention in days, and who gets alerts."""
+    """Log retention in days, who gets alerts, and the team's dashboards (None: the tenant has no Grafana)."""
 
     log_retention_days: int
     alerts: tuple[Alert, ...] = ()
+    dashboards: tuple[Dashboard, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

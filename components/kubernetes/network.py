@@ -52,7 +52,7 @@ class NamespaceNetwork(Component):
         self._prefix = name
         own_pods = networking.NetworkPolicyPeerArgs(pod_selector=LabelSelectorArgs())
         self._policy("default-deny", types=("Ingress", "Egress"))
-        self._policy("allow-dns", types=("Egress",), egress=[_dns()])
+        self._policy("allow-dns", types=("Egress",), egress=[dns()])
         self._policy(
             "allow-same-namespace",
             types=("Ingress", "Egress"),
@@ -60,23 +60,12 @@ class NamespaceNetwork(Component):
             egress=[networking.NetworkPolicyEgressRuleArgs(to=[own_pods])],
         )
         self._policy(
-            "allow-monitoring", types=("Ingress",), ingress=[_from_namespace(args.cluster.monitoring_namespace)]
+            "allow-monitoring", types=("Ingress",), ingress=[from_namespace(args.cluster.monitoring_namespace)]
         )
         if args.cluster.platform_networks:
-            peers = [
-                networking.NetworkPolicyPeerArgs(ip_block=networking.IPBlockArgs(cidr=cidr))
-                for cidr in args.cluster.platform_networks
-            ]
-            ports = [
-                networking.NetworkPolicyPortArgs(port=port, protocol="TCP") for port in args.cluster.platform_ports
-            ]
-            self._policy(
-                "allow-platform",
-                types=("Egress",),
-                egress=[networking.NetworkPolicyEgressRuleArgs(to=peers, ports=ports)],
-            )
+            self._policy("allow-platform", types=("Egress",), egress=[to_platform(args.cluster)])
         if args.environment.all_hosts:
-            self._policy("allow-ingress", types=("Ingress",), ingress=[_from_namespace(args.cluster.ingress_namespace)])
+            self._policy("allow-ingress", types=("Ingress",), ingress=[from_namespace(args.cluster.ingress_namespace)])
         for port in sorted({opening.port for opening in args.environment.egress}):
             openings = [opening for opening in args.environment.egress if opening.port == port]
             self._egress(port, openings)
@@ -123,9 +112,10 @@ class NamespaceNetwork(Component):
         )
 
 
-def _dns() -> networking.NetworkPolicyEgressRuleArgs:
+def dns() -> networking.NetworkPolicyEgressRuleArgs:
+    """Return the opening to the cluster's DNS."""
     return networking.NetworkPolicyEgressRuleArgs(
-        to=[_namespace_peer("kube-system")],
+        to=[namespace_peer("kube-system")],
         ports=[
             networking.NetworkPolicyPortArgs(port=53, protocol="UDP"),
             networking.NetworkPolicyPortArgs(port=53, protocol="TCP"),
@@ -133,11 +123,24 @@ def _dns() -> networking.NetworkPolicyEgressRuleArgs:
     )
 
 
-def _namespace_peer(namespace: str) -> networking.NetworkPolicyPeerArgs:
+def to_platform(cluster: Cluster) -> networking.NetworkPolicyEgressRuleArgs:
+    """Return the opening to the platform's services, in the networks of the settings."""
+    return networking.NetworkPolicyEgressRuleArgs(
+        to=[
+            networking.NetworkPolicyPeerArgs(ip_block=networking.IPBlockArgs(cidr=cidr))
+            for cidr in cluster.platform_networks
+        ],
+        ports=[networking.NetworkPolicyPortArgs(port=port, protocol="TCP") for port in cluster.platform_ports],
+    )
+
+
+def namespace_peer(namespace: str) -> networking.NetworkPolicyPeerArgs:
+    """Return the pods of a namespace as a peer."""
     return networking.NetworkPolicyPeerArgs(
         namespace_selector=LabelSelectorArgs(match_labels={"kubernetes.io/metadata.name": namespace})
     )
 
 
-def _from_namespace(namespace: str) -> networking.NetworkPolicyIngressRuleArgs:
-    return networking.NetworkPolicyIngressRuleArgs(from_=[_namespace_peer(namespace)])
+def from_namespace(namespace: str) -> networking.NetworkPolicyIngressRuleArgs:
+    """Return the opening for the pods of a namespace."""
+    return networking.NetworkPolicyIngressRuleArgs(from_=[namespace_peer(namespace)])

@@ -12,6 +12,7 @@ from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
 from components.base import Component
 from components.observability import alerts as rules
+from components.observability.grafana import GrafanaPlace, TenantGrafana, TenantGrafanaArgs
 from components.observability.objectives import objectives
 from components.observability.receivers import receivers_spec
 from components.observability.rules import groups_spec, subject_of
@@ -41,7 +42,8 @@ class DeploymentsPlace:
 class ObservabilityTenantArgs:
     """`providers` are by cluster, `namespaces` by environment. `runbooks` is the page of procedures.
 
-    `generation` are the stored credentials that are handed out. `deployments` None: there is no Argo CD.
+    `generation` are the stored credentials that are handed out. `deployments` None: there is no Argo CD. `grafana`
+    None: the tenant has no dashboards.
     """
 
     tenant: Tenant
@@ -50,6 +52,7 @@ class ObservabilityTenantArgs:
     runbooks: str
     generation: Credential
     deployments: DeploymentsPlace | None
+    grafana: GrafanaPlace | None = None
 
 
 class ObservabilityTenant(Component):
@@ -60,6 +63,8 @@ class ObservabilityTenant(Component):
     """
 
     system = "observability"
+    #: The address of the tenant's Grafana; None if it has none.
+    dashboards: str | None
 
     def __init__(self, name: str, args: ObservabilityTenantArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Register the objects."""
@@ -72,6 +77,11 @@ class ObservabilityTenant(Component):
                 self._environment(environment)
             if args.deployments is not None and tenant.state is State.ACTIVE:
                 self._deployments(args.deployments)
+        self.dashboards = None
+        if args.grafana is not None:
+            grafana = TenantGrafanaArgs(tenant, args.grafana, args.runbooks)
+            opts = pulumi.ResourceOptions(parent=self)
+            self.dashboards = TenantGrafana(f"{name}/grafana", grafana, opts).url
         self.register_outputs({})
 
     def _environment(self, environment: Environment) -> None:

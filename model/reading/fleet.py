@@ -96,6 +96,8 @@ def check_hosts(tenants: Iterable[Tenant], settings: Settings) -> Iterator[Findi
     a path in one namespace could replace a path of another one.
     """
     tools = {urlsplit(endpoint.url).hostname: system for system, endpoint in settings.endpoints.items()}
+    grafana = settings.observability.grafana
+    domain = None if grafana is None else grafana.domain
     first: dict[str, tuple[Tenant, Environment]] = {}
     for tenant in tenants:
         for environment in tenant.environments:
@@ -104,6 +106,8 @@ def check_hosts(tenants: Iterable[Tenant], settings: Settings) -> Iterator[Findi
                 key = f"environments.{environment.name}.{'hosts' if 'hosts' in path else 'url'}"
                 if host in tools:
                     yield Finding(tenant.source, path, f"{key}: {host} is the host of {tools[host]} on the platform")
+                if domain is not None and (host == domain or host.endswith(f".{domain}")):
+                    yield Finding(tenant.source, path, f"{key}: the hosts of {domain} are those of Grafana")
                 other, its = first.setdefault(host, (tenant, environment))
                 if (other, its) != (tenant, environment):
                     whose = "" if other is tenant else f" of {other.source}"

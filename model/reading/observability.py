@@ -6,6 +6,7 @@ from collections.abc import Collection
 from urllib.parse import urlsplit
 
 from model.problems import KeyPath
+from model.reading.dashboards import to_dashboards
 from model.reading.promotions import Note
 from model.reading.schema import AlertSection, EnvironmentSection, ObjectivesSection, TenantSection
 from model.settings import Settings, System
@@ -30,6 +31,7 @@ def to_observability(file: TenantSection, settings: Settings, wrong: Collection[
     return Observability(
         stated.log_retention,
         tuple(Alert(alert.severity, alert.to, alert.webhook, alert.credentials) for alert in stated.alerts),
+        to_dashboards(file, settings, wrong, note),
     )
 
 

@@ -16,10 +16,11 @@ from pydantic.alias_generators import to_camel
 
 from model.archetypes import DEFAULT_ARCHETYPE
 from model.reading import chart_fields as c
+from model.reading import dashboard_fields as d
 from model.reading import fields as f
 from model.repository import OWN_REGISTRY, Promotion, RepositoryKind
 from model.settings import Settings
-from model.tenant import LATENCIES, DastScan, ImageSeverity, Right, State
+from model.tenant import LATENCIES, DastScan, ImageSeverity, PanelKind, PanelUnit, Right, State
 from model.texts import did_you_mean, show
 
 API_VERSION: Final = "usine/v1"
@@ -383,12 +384,36 @@ class AlertSection(Section):
     """The lowest severity of the alerts."""
 
 
+class PanelSection(Section):
+    """A panel of a dashboard."""
+
+    title: f.Name
+    query: d.Query
+    kind: Annotated[str, *fixed("kind of panel", *(kind.value for kind in PanelKind))] = "graph"
+    """How the values are shown."""
+    unit: Annotated[str, *fixed("unit", *(unit.value for unit in PanelUnit))] = "none"
+    """The unit of the values."""
+    legend: d.Legend = ""
+
+
+class DashboardSection(Section):
+    """A dashboard: panels, or the JSON text of one that Grafana exported."""
+
+    title: f.Name
+    panels: Annotated[list[PanelSection], Field(max_length=d.MOST_PANELS)] = []
+    """Panels, in their order."""
+    model: d.Model | None = None
+    """The JSON of a dashboard, as Grafana exports it. Its data sources have the uid metrics or logs."""
+
+
 class ObservabilitySection(Section):
-    """Logs and alerts."""
+    """Logs, alerts and dashboards."""
 
     log_retention: f.Days = from_archetype()
     alerts: Annotated[list[AlertSection], Field(max_length=20)] = []
     """Who gets which alerts."""
+    dashboards: Annotated[dict[d.DashboardName, DashboardSection], Field(max_length=d.MOST_DASHBOARDS)] | None = None
+    """Name -> dashboard, beside the default ones. `{}`: only the default ones. Default: the tenant has no Grafana."""
 
 
 class TenantSection(Section):

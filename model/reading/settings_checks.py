@@ -16,6 +16,7 @@ from model.problems import KeyPath
 from model.reading.archetypes_load import misfits, undeclared_words
 from model.reading.cluster_backup import check_cluster_backup, to_cluster_backup
 from model.reading.fields import check_slug
+from model.reading.grafana import check_grafana, to_grafana
 from model.reading.settings_schema import (
     ClusterSection,
     CredentialSection,
@@ -186,6 +187,8 @@ def _check_observability(file: SettingsSection, systems: frozenset[System], note
             note(("observability",), "usine:observability is missing; observability is on and needs its runbooks")
     if stated is None:
         return
+    if stated.grafana is not None:
+        check_grafana(stated.grafana, file, systems, note)
     _once(("observability", "webhookHosts"), stated.webhook_hosts, note)
     _once(("observability", "logRetentions"), [f"{days}d" for days in stated.log_retentions], note)
     for name, archetype in file.archetypes.items():
@@ -200,7 +203,9 @@ def _check_observability(file: SettingsSection, systems: frozenset[System], note
 def _observability(stated: ObservabilitySettingsSection | None) -> ObservabilitySettings:
     if stated is None:
         return ObservabilitySettings()
-    return ObservabilitySettings(stated.runbooks, tuple(stated.log_retentions), tuple(stated.webhook_hosts))
+    return ObservabilitySettings(
+        stated.runbooks, tuple(stated.log_retentions), tuple(stated.webhook_hosts), to_grafana(stated.grafana)
+    )
 
 
 def _check_forge(file: SettingsSection, systems: frozenset[System], note: Note) -> None:

@@ -31,6 +31,7 @@ _LICENSE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,63}")
 _CHARTS = re.compile(
     r"(?:https|oci)://[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?(?::[0-9]{1,5})?(?:/[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?)*/?"
 )
+_LONGEST_HEADER = 64
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -163,6 +164,28 @@ def _check_token_file(value: str) -> str:
     return value
 
 
+def _check_data_store(value: str) -> str:
+    try:
+        host = urlsplit(value).hostname or ""
+    except ValueError:
+        host = ""
+    # Services of a cluster have no certificate; a network policy and the cluster's own network lead to them.
+    if value.startswith("http://") and host.endswith((".svc", ".svc.cluster.local")):
+        return f"http://{_check_endpoint(value.replace('http://', 'https://', 1)).removeprefix('https://')}"
+    value = _check_endpoint(value)
+    if not value.startswith("https://"):
+        raise ValueError("expected an https URL, or http for a service of the cluster: http://<name>.<namespace>.svc")
+    return value
+
+
+def _check_header(value: str) -> str:
+    if not re.fullmatch(r"X-[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*", value) or len(value) > _LONGEST_HEADER:
+        raise ValueError("a header that bounds answers begins with X-, such as X-Scope-OrgID")
+    if value.lower().startswith(("x-forwarded", "x-grafana", "x-ds-", "x-real")):
+        raise ValueError("Grafana or a proxy writes this header itself: take another")
+    return value
+
+
 def _check_network(value: str) -> str:
     try:
         return str(ipaddress.ip_network(value))
@@ -247,6 +270,8 @@ ProxyName = Annotated[str, AfterValidator(_check_proxy)]
 ImageRepository = Annotated[str, AfterValidator(_check_repository)]
 License = Annotated[str, AfterValidator(_check_license)]
 Page = Annotated[str, AfterValidator(_check_page)]
+DataStoreUrl = Annotated[str, AfterValidator(_check_data_store)]
+Header = Annotated[str, AfterValidator(_check_header)]
 Metric = Annotated[str, AfterValidator(_check_metric)]
 GenerationName = Annotated[str, AfterValidator(_check_generation)]
 ImagePrefix = Annotated[str, AfterValidator(_check_images)]

@@ -11,7 +11,7 @@ from model.reading import fields as f
 from model.reading import settings_fields as v
 from model.reading.archetypes_load import ArchetypeSection
 from model.reading.schema import Section, fixed
-from model.settings import Edition, FoundationMode, PeopleSource, System
+from model.settings import BoundBy, Edition, FoundationMode, PeopleSource, System
 
 SystemName = Annotated[str, *fixed("system", *(system.value for system in System))]
 
@@ -91,12 +91,33 @@ class ScansSection(Section):
     denied_licenses: list[v.License] | None = None
 
 
+class DataStoreSection(Section):
+    """A store of metrics or logs, and the header by which it bounds what it answers."""
+
+    url: v.DataStoreUrl
+    header: v.Header = "X-Scope-OrgID"
+    bound: Annotated[str, *fixed("bound", *(bound.value for bound in BoundBy))] = "tenant"
+
+
+class GrafanaSection(Section):
+    """The Grafana instances of tenants."""
+
+    cluster: str
+    namespace: v.NamespaceName = "grafana"
+    domain: f.Host
+    image: v.PinnedImage
+    metrics: DataStoreSection
+    logs: DataStoreSection | None = None
+    ingress_class: v.ClassName | None = None
+
+
 class ObservabilitySettingsSection(Section):
-    """Runbooks of alerts, retentions of logs, and hosts of webhooks."""
+    """Runbooks of alerts, retentions of logs, hosts of webhooks, and Grafana."""
 
     runbooks: v.Page
     log_retentions: Annotated[list[f.Days], Field(min_length=1)]
     webhook_hosts: list[f.Host] = Field(default=[])
+    grafana: GrafanaSection | None = None
 
 
 class GateConditionSection(Section):

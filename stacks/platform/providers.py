@@ -19,6 +19,7 @@ import pulumiverse_harbor as harbor
 from components.base import Providers
 from components.gitlab.operations import has_scheduled_work
 from components.sonarqube.dynamic.resources import sonarqube_provider
+from model.lifecycle import dashboards_url
 from model.naming import OPERATIONS_ACCOUNT
 from model.settings import FoundationMode, Settings, System
 from model.tenant import Tenant
@@ -34,6 +35,9 @@ def clusters_in_use(settings: Settings, tenants: Iterable[Tenant]) -> tuple[str,
     used = {environment.cluster for tenant in tenants for environment in tenant.environments}
     if settings.on(System.ARGOCD):
         used.add(settings.argocd.cluster)
+    grafana = settings.observability.grafana
+    if grafana is not None and any(dashboards_url(settings, tenant) for tenant in tenants):
+        used.add(grafana.cluster)
     return tuple(sorted(used))
 
 
