@@ -395,6 +395,7 @@ def all_names(tenant: Tenant, settings: Settings) -> Mapping[str, tuple[str, ...
         "Secret of an image verifier": tuple(names.verifier_secret(e) for e in environments),
         "backup schedule": tuple(names.backup_schedule(e) for e in environments),
         "Grafana": (names.grafana,),
+        "config map of Grafana": (names.grafana, names.grafana_dashboards),
         "OIDC client": (names.grafana,),
         "Argo CD project": tuple(names.argocd_project(e) for e in environments),
         "Argo CD application": tuple(names.application(e, r) for e in environments for r in infra),

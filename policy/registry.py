@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from policy import access, backups, exposure, lifetimes, monitoring, namespaces, protection, secrecy, vault
+from policy import access, backups, exposure, grafana, lifetimes, monitoring, namespaces, protection, secrecy, vault
 from policy.model import Level, Policy, PolicyViolation, Resource
 
 POLICIES: tuple[Policy, ...] = (
@@ -17,6 +17,7 @@ POLICIES: tuple[Policy, ...] = (
     *access.POLICIES,
     *monitoring.POLICIES,
     *backups.POLICIES,
+    *grafana.POLICIES,
     *protection.POLICIES,
 )
 BY_ID: Mapping[str, Policy] = {policy.id: policy for policy in POLICIES}

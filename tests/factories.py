@@ -13,8 +13,11 @@ from model.repository import Deployment, Repository, RepositoryKind, Revision
 from model.settings import (
     CLEAN_CODE,
     ArgoCDSettings,
+    BoundBy,
+    DataStore,
     Endpoint,
     GitLabSettings,
+    GrafanaSettings,
     KeycloakSettings,
     ObservabilitySettings,
     PeopleSource,
@@ -42,6 +45,16 @@ from model.tenant import (
 GIB = 1024**3
 CA = Path("pki/ca.pem")
 TOOLS_IMAGE = f"harbor.example.test/platform/tools@sha256:{'3f1c' * 16}"
+
+
+GRAFANA = GrafanaSettings(
+    cluster="nonprod-1",
+    namespace="grafana",
+    domain="grafana.example.test",
+    image=f"harbor.example.test/platform/grafana@sha256:{'7d1c' * 16}",
+    metrics=DataStore("http://proxy.monitoring.svc:8080", "X-Usine-Namespaces", BoundBy.NAMESPACES),
+    logs=DataStore("http://loki.logs.svc"),
+)
 
 
 def quota(**changes: int) -> Quota:
@@ -144,7 +157,7 @@ def settings(**changes: Any) -> Settings:
         },
         gitlab=GitLabSettings(email_domain="example.gouv.fr", tools_image=TOOLS_IMAGE),
         observability=ObservabilitySettings(
-            "https://guide.example.test/alertes", (14, 30, 90), ("hooks.example.test",)
+            "https://guide.example.test/alertes", (14, 30, 90), ("hooks.example.test",), GRAFANA
         ),
         sonarqube=SonarQubeSettings({"platform": CLEAN_CODE}, "https://hooks.example.test/sonarqube"),
     )

@@ -9,6 +9,7 @@ from lab.servers.base import Context, LabServer
 from lab.servers.etcd import EtcdServer
 from lab.servers.external_secrets import ExternalSecrets
 from lab.servers.gitlab import GitLabServer
+from lab.servers.grafana import GrafanaNamespace
 from lab.servers.harbor import HarborServer
 from lab.servers.keycloak import KeycloakServer
 from lab.servers.kubernetes import KubeApiServer, KubeControllerManager
@@ -36,5 +37,6 @@ SERVERS: Final[tuple[LabServer, ...]] = (
     PrometheusOperator(),
     Kyverno(),
     Velero(),
+    GrafanaNamespace(),
     SonarQubeServer(),
 )

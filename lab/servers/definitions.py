@@ -71,11 +71,13 @@ class Definitions(LabServer):
         except (OSError, yaml.YAMLError, httpx.HTTPError) as error:
             raise LabError(f"{self.name}: {error}") from None
 
-    def _apply_namespace(self, http: httpx.Client, annotations: dict[str, str]) -> httpx.Response:
+    def _apply_namespace(
+        self, http: httpx.Client, annotations: dict[str, str], labels: dict[str, str] | None = None
+    ) -> httpx.Response:
         body = {
             "apiVersion": "v1",
             "kind": "Namespace",
-            "metadata": {"name": self.namespace, "annotations": annotations},
+            "metadata": {"name": self.namespace, "annotations": annotations, "labels": labels or {}},
         }
         path = f"/api/v1/namespaces/{self.namespace}"
         return http.patch(path, content=yaml.safe_dump(body), headers=_APPLY, params=_OWNER)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
+import copy
+import json
 from collections.abc import Iterator
 from urllib.parse import quote
 
+import httpx
 import pytest
 
 from lab.testing.platforms import TestLab
@@ -116,6 +119,28 @@ def test_up_creates_everything(fleet: Fleet) -> None:
         *spec["template"]["excludedNamespaceScopedResources"]
     }
     assert (spec["template"]["storageLocation"], spec["template"]["ttl"]) == ("lab", "720h0m0s")
+
+
+def test_a_tenant_with_dashboards_has_a_grafana_of_its_own(fleet: Fleet) -> None:
+    """The API server accepts it in a namespace with Pod Security `restricted`."""
+    objects = fleet.after["kubernetes"]
+    assert {name for name in objects if "/grafana/" in name} == {
+        *(f"{kind}/grafana/grafana-alpha" for kind in ("configmaps", "deployments", "ingresses", "services")),
+        *("configmaps/grafana/grafana-alpha.dashboards", "networkpolicies/grafana/grafana-alpha"),
+    }
+    redirects, public, scopes = fleet.after["keycloak"]["clients"]["grafana-alpha"]
+    assert (redirects, public) == (["https://alpha.grafana.example.gouv.fr/login/generic_oauth"], True)
+    assert "groups" in scopes
+    sources = json.loads(objects["configmaps/grafana/grafana-alpha"]["data"]["datasources.yaml"])["datasources"]
+    bounds = {source["uid"]: source["secureJsonData"]["httpHeaderValue1"] for source in sources}
+    assert bounds == {"metrics": "alpha-dev,alpha-prod", "logs": "alpha"}
+    # Pod Security judges the pods of a deployment only when they are created.
+    pod = copy.deepcopy(objects["deployments/grafana/grafana-alpha"]["spec"]["template"]["spec"])
+    body = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "as-deployed"}, "spec": pod}
+    pods = "/api/v1/namespaces/grafana/pods?dryRun=All"
+    fleet.lab.kubernetes.post(pods, json=body).raise_for_status()
+    pod["containers"][0]["securityContext"]["allowPrivilegeEscalation"] = True
+    assert fleet.lab.kubernetes.post(pods, json=body).status_code == httpx.codes.FORBIDDEN
 
 
 def test_a_second_up_changes_nothing_and_a_refresh_finds_no_drift(fleet: Fleet) -> None:

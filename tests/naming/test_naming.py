@@ -75,6 +75,9 @@ LIMITS: dict[str, tuple[str, int]] = {
     "Vault identity group": (r"[a-z0-9.-]+", 255),
     "Kubernetes namespace": (r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", 63),
     "Secret of an image verifier": (r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", 63),
+    "Grafana": (r"grafana-[a-z]([-a-z0-9]*[a-z0-9])?", 63),  # also of a Service
+    "config map of Grafana": (r"grafana-[a-z][-.a-z0-9]*[a-z0-9]", 253),
+    "OIDC client": (r"[a-z0-9-]+", 255),
     "Argo CD project": (r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", 63),
     "Argo CD application": (r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", 63),
     "Argo CD rules": (r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", 63),

@@ -135,6 +135,13 @@ observability:
     - {to: first@example.fr}
     - {to: team@example.fr, severity: warning}
     - {webhook: "https://hooks.example.fr/a", credentials: hook}
+  dashboards:
+    exported: {title: Exported, model: '{"panels": []}'}
+    orders:
+      title: Orders
+      panels:
+        - {title: First, query: up}
+        - {title: Orders, query: sum(orders), kind: graph, unit: bytes, legend: "{{pod}}"}
 """)
 
 #: Each key, and another legal value for it. A list or a mapping of plain values gets one more entry.
@@ -228,6 +235,13 @@ CHANGES: Mapping[str, Any] = {
     "observability.alerts.1.severity": "critical",
     "observability.alerts.2.webhook": "https://hooks.example.fr/b",
     "observability.alerts.2.credentials": "other",
+    "observability.dashboards.orders.title": "Other",
+    "observability.dashboards.orders.panels.1.title": "Other",
+    "observability.dashboards.orders.panels.1.query": "sum(other)",
+    "observability.dashboards.orders.panels.1.kind": "table",
+    "observability.dashboards.orders.panels.1.unit": "seconds",
+    "observability.dashboards.orders.panels.1.legend": "{{container}}",
+    "observability.dashboards.exported.model": '{"panels": [{"type": "text"}]}',
 }
 
 #: Keys that have one legal value in this version of the format.

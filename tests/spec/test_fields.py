@@ -302,7 +302,7 @@ def wrong(old: str, new: str, column: int, *messages: str) -> object:
         wrong("name: Tenant", "name: T\nobservability: {logRetention: 1y}", 31, "such as 30d"),
         wrong("name: Tenant", "name: T\nobservability: {logRetention: 9999d}", 31, "ten years"),
         wrong("name: Tenant", "name: T\nobservability: {alerts: [{to: a@b.fr, severity: warn}]}", 49, "warning"),
-        wrong("name: Tenant", "name: T\nobservability: {dashboards: deploy/x}", 17, "dashboards"),
+        wrong("name: Tenant", "name: T\nobservability: {dashboards: deploy/x}", 29, "dashboards"),
         wrong("name: Tenant", "name: T\nobservability: {alerts: [{severity: info}]}", 26, "either to", "or webhook"),
         wrong(
             "name: Tenant",

@@ -87,6 +87,9 @@ KEYS: Final = frozenset(
         f"{_MONITORING}v1alpha1:AlertmanagerConfig",
         "harbor:index/configAuth:ConfigAuth",
         "kubernetes:core/v1:ConfigMapPatch",
+        # Who logs in to a tenant's Grafana, and whose metrics and logs it reads. The program has no others.
+        "kubernetes:core/v1:ConfigMap",
+        "kubernetes:apps/v1:Deployment",
         # As whom, and where, secrets are read.
         "kubernetes:external-secrets.io/v1:SecretStore",
         "keycloak:index/genericProtocolMapper:GenericProtocolMapper",

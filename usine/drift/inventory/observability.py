@@ -1,4 +1,5 @@
-"""Inventory of monitoring: receivers, rules and monitors in tenants' namespaces, and for tenants in Argo CD's.
+"""Inventory of monitoring: receivers, rules and monitors in tenants' namespaces, and for tenants in Argo CD's; all of
+the namespace of Grafana.
 
 Where a cluster's `operators` open monitors and rules, those of the team are its own.
 """
@@ -10,8 +11,8 @@ from functools import partial
 from typing import Final
 
 from model.clusters import Operator
-from model.naming import TENANT_LABEL
-from model.settings import System
+from model.naming import GRAFANA_PREFIX, TENANT_LABEL
+from model.settings import GrafanaSettings, System
 from usine.clients import Connections
 from usine.clients.kubernetes import NAMESPACE, KubernetesKind
 from usine.drift.inventory.base import Found, InventoryScan, InventoryScope
@@ -33,6 +34,29 @@ _DETAILS: Final = {
     _RECEIVERS: "sends alerts of the namespace to addresses that no tenant file names",
     _RULES: "rules that the tenant file does not ask for",
 }
+
+
+#: What runs or is reached in the namespace of Grafana, where everything is the program's.
+_GRAFANA: Final = (
+    *(
+        KubernetesKind(f"kubernetes:core/v1:{kind}", "api/v1", plural)
+        for kind, plural in (("ConfigMap", "configmaps"), ("Service", "services"), ("Pod", "pods"))
+    ),
+    *(
+        KubernetesKind(f"kubernetes:apps/v1:{kind}", "apis/apps/v1", f"{kind.lower()}s")
+        for kind in ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")
+    ),
+    *(
+        KubernetesKind(f"kubernetes:batch/v1:{kind}", "apis/batch/v1", f"{kind.lower()}s")
+        for kind in ("CronJob", "Job")
+    ),
+    *(
+        KubernetesKind(f"kubernetes:networking.k8s.io/v1:{kind}", "apis/networking.k8s.io/v1", plural)
+        for kind, plural in (("Ingress", "ingresses"), ("NetworkPolicy", "networkpolicies"))
+    ),
+)
+#: Config maps that Kubernetes and OpenShift create in every namespace.
+_IN_EVERY_NAMESPACE: Final = frozenset({"kube-root-ca.crt", "openshift-service-ca.crt"})
 
 
 class ObservabilityInventory:
@@ -59,6 +83,25 @@ class ObservabilityInventory:
                     yield InventoryScan(
                         self._scope.everyone, partial(self._for_deployments, server, kind, argocd.namespace)
                     )
+
+            grafana = self._scope.settings.observability.grafana
+            if grafana is not None and grafana.cluster in server.clusters:
+                for kind in _GRAFANA:
+                    yield InventoryScan(self._scope.everyone, partial(self._of_grafana, server, kind, grafana))
+
+    def _of_grafana(self, server: ClusterServer, kind: KubernetesKind, grafana: GrafanaSettings) -> Iterator[Found]:
+        """Everything in the namespace of Grafana: from there, the stores answer for any tenant."""
+        for item in server.client.items(kind, grafana.namespace):
+            metadata = item["metadata"]
+            if metadata.get("ownerReferences") or metadata["name"] in _IN_EVERY_NAMESPACE:
+                continue
+            label = (metadata.get("labels") or {}).get(TENANT_LABEL)
+            named = metadata["name"].partition(".")[0].removeprefix(GRAFANA_PREFIX)
+            tenant = next((slug for slug in (label, named) if slug in self._scope.slugs), None)
+            id_ = f"{grafana.namespace}/{metadata['name']}"
+            if self._scope.includes(tenant) and not self._scope.knows(kind.type, id_):
+                detail = "in the namespace of Grafana, where the stores answer for any tenant"
+                yield self._found(grafana.cluster, tenant, kind, id_, detail)
 
     def _in_namespaces(self, server: ClusterServer, kind: KubernetesKind) -> Iterator[Found]:
         """Objects of a kind in the tenants' namespaces that the state has."""
