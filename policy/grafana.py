@@ -75,7 +75,7 @@ def _own_pod(resource: Resource) -> Iterator[str]:
     if resource.tenant is None or resource.kind != "Deployment":
         return
     pod = ("spec", "template", "spec")
-    if resource.at(*pod, "automountServiceAccountToken") is not False:
+    if resource.at(*pod, "automountServiceAccountToken") not in (False, Hidden.UNKNOWN):
         yield "the pod has the token of a service account"
     for containers in ("initContainers", "containers"):
         for index, container in enumerate(items_of(resource.at(*pod, containers))):

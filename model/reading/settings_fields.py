@@ -165,17 +165,12 @@ def _check_token_file(value: str) -> str:
 
 
 def _check_data_store(value: str) -> str:
-    try:
-        host = urlsplit(value).hostname or ""
-    except ValueError:
-        host = ""
+    plain = value.startswith("http://")
+    https = _check_endpoint(value.replace("http://", "https://", 1) if plain else value)
     # Services of a cluster have no certificate; a network policy and the cluster's own network lead to them.
-    if value.startswith("http://") and host.endswith((".svc", ".svc.cluster.local")):
-        return f"http://{_check_endpoint(value.replace('http://', 'https://', 1)).removeprefix('https://')}"
-    value = _check_endpoint(value)
-    if not value.startswith("https://"):
+    if plain and not (urlsplit(https).hostname or "").endswith((".svc", ".svc.cluster.local")):
         raise ValueError("expected an https URL, or http for a service of the cluster: http://<name>.<namespace>.svc")
-    return value
+    return https.replace("https://", "http://", 1) if plain else https
 
 
 def _check_header(value: str) -> str:

@@ -69,6 +69,12 @@ TABLE: tuple[tuple[str, EntrySeverity, Action, str, dict[str, Any]], ...] = (
         "backups go elsewhere", CRITICAL, _CHANGED, "kubernetes:velero.io/v1:Schedule",
         {"path": "spec.template.storageLocation", "expected": "lab", "found": "mine"},
     ),
+    (
+        "a data source of Grafana reads another tenant", CRITICAL, _CHANGED, "kubernetes:core/v1:ConfigMap",
+        {"path": 'data["datasources.yaml"]', "expected": "a", "found": "b"},
+    ),
+    ("a pod where the stores answer for any tenant", CRITICAL, _UNMANAGED, "kubernetes:apps/v1:Deployment", {}),
+    ("nobody sees dashboards", NORMAL, _MISSING, "kubernetes:apps/v1:Deployment", {}),
     ("an exception for images", HIGH, _UNMANAGED, "kubernetes:policies.kyverno.io/v1:PolicyException", {}),
     ("a key is gone", HIGH, _MISSING, _KEY, {}),
     ("a role is gone", NORMAL, _MISSING, "vault:jwt/authBackendRole:AuthBackendRole", {}),

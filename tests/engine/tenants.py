@@ -26,7 +26,7 @@ ALPHA = f"""
       alerts:
         - {{to: alpha@example.gouv.fr}}
         - {{webhook: "https://hooks.example.gouv.fr/alpha", credentials: hook}}
-      dashboards: {{orders: {{title: Orders, panels: [{{title: Orders, query: sum(rate(orders_total[5m]))}}]}}}}
+      dashboards: {{orders: {{title: Orders, panels: [{{title: Orders, query: "sum(rate(orders_total[5m]))"}}]}}}}
     repositories:  # last, because tests add repositories
       api: {{kind: app}}
       deploy:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from components.observability.default_dashboards import default_dashboards
 from tests.observability.fleet import namespace_of, objects, rules, tenant
 from tests.observability.promtool import expected, must, run, write
 
@@ -202,3 +204,16 @@ def test_a_wrong_expectation_fails(tmp_path: Path) -> None:
     test = {"input_series": series(CASES["JobFailed"], "alpha-dev"), "alert_rule_test": [asked]}
     file = write(tmp_path, "tests.yaml", {"rule_files": [str(path)], "tests": [test]})
     assert run("promtool", "test", "rules", file).returncode != 0
+
+
+def test_promtool_accepts_every_query_of_the_default_dashboards(tmp_path: Path) -> None:
+    made = default_dashboards(tenant(), "https://guide.example.test/alertes", logs=False)
+    queries = [
+        target["expr"].replace("$namespace", "alpha-dev|alpha-prod")
+        for text in made.values()
+        for panel in json.loads(text)["panels"]
+        for target in panel["targets"]
+    ]
+    named = [{"record": f"panel:{number}", "expr": query} for number, query in enumerate(queries)]
+    path = write(tmp_path, "panels.json", {"groups": [{"name": "panels", "rules": named}]})
+    assert f"{len(queries)} rules found" in must("promtool", "check", "rules", path)

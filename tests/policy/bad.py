@@ -16,6 +16,7 @@ from tests.policy.shapes import (
     CLIENT_TYPE,
     EGRESS,
     EXTERNAL_SECRETS,
+    GRAFANA_POD,
     IMAGES,
     JWT,
     JWT_ROLE,
@@ -37,6 +38,7 @@ from tests.policy.shapes import (
     VARIABLE,
     VELERO,
     changed,
+    grafana_with,
     hcl,
     kubernetes,
     policy_text,
@@ -413,6 +415,41 @@ BAD: Mapping[str, tuple[Resource, ...]] = {
         kubernetes("ServiceMonitor", changed(MONITOR, "spec namespaceSelector", {"any": True}), api=MONITORING),
         kubernetes("ServiceMonitor", changed(MONITOR, "spec endpoints 0 honorLabels", value=True), api=MONITORING),
         kubernetes("PodMonitor", {"spec": {"podMetricsEndpoints": [{"proxyUrl": "http://x"}]}}, api=MONITORING),
+    ),
+    "grafana-own-data": tuple(
+        kubernetes("ConfigMap", grafana_with(key, old, new))
+        for key, old, new in (
+            ("datasources.yaml", '"a-b"', '"a"'),
+            ("datasources.yaml", '"a-b"', '"a-b|other"'),
+            ("datasources.yaml", '"a-b"', '""'),
+            ("datasources.yaml", '"a-b-dev,', '"other-dev,'),
+            ("datasources.yaml", '"a-b-dev,', '"a-b-dev,,'),
+            ("datasources.yaml", '"httpHeaderName1": "X-Scope-OrgID"', '"httpHeaderName1": ""'),
+            ("datasources.yaml", '"editable": false', '"editable": true'),
+            ("datasources.yaml", '"access": "proxy"', '"access": "direct"'),
+            ("datasources.yaml", "{", "apiVersion: 1 {"),
+            ("grafana.ini", "[auth.anonymous]\nenabled = false", "[auth.anonymous]\nenabled = true"),
+            ("grafana.ini", "[auth.basic]\nenabled = false", "[auth.basic]"),
+            ("grafana.ini", "[snapshots]\nenabled = false", "[snapshots]\nenabled = true"),
+            ("grafana.ini", "role_attribute_strict = true", "role_attribute_strict = false"),
+            ("grafana.ini", "use_pkce = true", "use_pkce = false"),
+            ("grafana.ini", "allow_assign_grafana_admin = false", "allow_assign_grafana_admin = true"),
+            ("grafana.ini", "disable_initial_admin_creation = true", "disable_initial_admin_creation = false"),
+            ("grafana.ini", "'/a-b/owner') && 'Editor'", "'/a-b/owner') && 'Admin'"),
+            ("grafana.ini", "'/a-b/readonly'", "'/other/readonly'"),
+            ("grafana.ini", "role_attribute_path = ", "role_attribute_path = 'Viewer' || "),
+            ("grafana.ini", "[server]", "no section"),
+        )
+    ),
+    "grafana-pod-bare": tuple(
+        kubernetes("Deployment", changed(GRAFANA_POD, f"spec template spec {path}", value), api="apps/v1")
+        for path, value in (
+            ("automountServiceAccountToken", True),
+            ("automountServiceAccountToken", None),
+            ("containers 0 image", "grafana/grafana:latest"),
+            ("initContainers 0 image", "grafana/grafana"),
+            ("containers 0 env", [{"name": "GF_AUTH_ANONYMOUS_ENABLED", "value": "true"}]),
+        )
     ),
     "receivers-own-alerts": (
         kubernetes("AlertmanagerConfig", changed(RECEIVERS, "spec route matchers", []), api=MONITORING),

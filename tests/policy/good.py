@@ -16,6 +16,8 @@ from tests.policy.shapes import (
     CLIENT_TYPE,
     EGRESS,
     EXTERNAL_SECRETS,
+    GRAFANA,
+    GRAFANA_POD,
     IMAGES,
     INGRESS,
     JWT_ROLE,
@@ -36,6 +38,7 @@ from tests.policy.shapes import (
     VARIABLE,
     VELERO,
     changed,
+    grafana_with,
     hcl,
     kubernetes,
     policy_text,
@@ -235,6 +238,16 @@ GOOD: Mapping[str, tuple[Resource, ...]] = {
     "monitor-own-namespace": (
         kubernetes("ServiceMonitor", MONITOR, api=MONITORING),
         kubernetes("ServiceMonitor", changed(MONITOR, "spec namespaceSelector", {}), api=MONITORING),
+    ),
+    "grafana-own-data": (
+        kubernetes("ConfigMap", GRAFANA),
+        kubernetes("ConfigMap", {"data": Hidden.UNKNOWN}),
+        kubernetes("ConfigMap", {"data": {"other": "x"}}),
+        kubernetes("ConfigMap", grafana_with("datasources.yaml", '"a-b"', '"other"'), tenant=None),
+    ),
+    "grafana-pod-bare": (
+        kubernetes("Deployment", GRAFANA_POD, api="apps/v1"),
+        kubernetes("Deployment", {"spec": {"template": Hidden.UNKNOWN}}, api="apps/v1"),
     ),
     "receivers-own-alerts": (
         kubernetes("AlertmanagerConfig", RECEIVERS, api=MONITORING),

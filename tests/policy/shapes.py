@@ -6,8 +6,10 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
+from components.observability.grafana_config import LogIn, configuration
 from policy.model import Hidden, Resource
 from pulumi_facts.tokens import TENANT
+from tests import factories
 
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl"
 
@@ -212,6 +214,32 @@ STORE: Mapping[str, Any] = {
         }
     }
 }
+
+
+#: The configuration and the pod of the Grafana of the tenant `a-b`, as the program writes them.
+_A_B = factories.tenant("a-b")
+GRAFANA: Mapping[str, Any] = {
+    "metadata": {"name": "grafana-a-b", "namespace": "grafana"},
+    "data": configuration(_A_B, factories.GRAFANA, LogIn("https://sso.example.fr/realms/usine", authority=False), None),
+}
+GRAFANA_POD: Mapping[str, Any] = {
+    "spec": {
+        "template": {
+            "spec": {
+                "automountServiceAccountToken": False,
+                "initContainers": [{"name": "key", "image": factories.GRAFANA.image}],
+                "containers": [{"name": "grafana", "image": factories.GRAFANA.image}],
+            }
+        }
+    }
+}
+
+
+def grafana_with(key: str, old: str, new: str) -> dict[str, Any]:
+    """Return the configuration with another text in one of its files."""
+    text = GRAFANA["data"][key]
+    assert old in text, old
+    return changed(GRAFANA, f"data {key}", text.replace(old, new))
 
 
 VELERO = "velero.io/v1"

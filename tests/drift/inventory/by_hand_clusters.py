@@ -237,5 +237,11 @@ def observability_receivers_for_deployments(hand: Hand) -> Expected:
     return hand.slug, "AlertmanagerConfig", made
 
 
+def observability_in_the_namespace_of_grafana(hand: Hand) -> Expected:
+    labels = {"usine.dev/tenant": hand.slug}
+    hand.make("/api/v1/namespaces/grafana/configmaps", "extra", namespaced=False, labels=labels)
+    return hand.slug, "ConfigMap", f"{hand.cluster}: grafana/extra"
+
+
 #: In an order in which they can be created.
 DEEDS = deeds(globals(), ("kubernetes", "argocd", "observability"))

@@ -132,5 +132,5 @@ class ObservabilityInventory:
                 cluster = self._scope.settings.argocd.cluster
                 yield self._found(cluster, tenant, kind, id_, _DETAILS.get(kind, ""))
 
-    def _found(self, cluster: str, tenant: str, kind: KubernetesKind, id_: str, detail: str) -> Found:
+    def _found(self, cluster: str, tenant: str | None, kind: KubernetesKind, id_: str, detail: str) -> Found:
         return found(self._scope, System.OBSERVABILITY, cluster, tenant, kind, id_, detail)
