@@ -87,6 +87,8 @@ QUESTIONS: dict[tuple[str, str, str], str] = {
             *((verb, _KYVERNO, "namespacedimagevalidatingpolicies") for verb in ("create", "patch", "delete")),
             ("create", _KYVERNO, "policyexceptions"),
             *(("create", "velero.io", "restores"), ("create", "velero.io", "schedules")),
+            # By an operator, these get into any Grafana whose labels they select.
+            *(("create", "grafana.integreatly.org", f"grafana{kind}") for kind in ("dashboards", "datasources")),
         ],
         NOBODY,
     ),

@@ -143,6 +143,15 @@ def test_people_log_in_by_keycloak_only_and_nobody_is_an_administrator() -> None
         assert read[section]["enabled"] == "false"
 
 
+def test_the_client_is_public_demands_the_proof_key_and_knows_one_address() -> None:
+    (client,) = (r for r in plan_of(tenant()).resources if r.name == "alpha/keycloak/client/grafana")
+    assert (client.inputs["clientId"], client.inputs["accessType"]) == ("grafana-alpha", "PUBLIC")
+    assert client.inputs["pkceCodeChallengeMethod"] == "S256"
+    assert client.inputs["validRedirectUris"] == ["https://alpha.grafana.example.test/login/generic_oauth"]
+    flows = ("implicitFlowEnabled", "directAccessGrantsEnabled", "serviceAccountsEnabled", "fullScopeAllowed")
+    assert [client.inputs[flow] for flow in flows] == [False] * 4
+
+
 def test_the_role_follows_from_the_groups_of_the_tenant_and_of_no_other() -> None:
     audit = OwnRole("audit", "", frozenset({Right.KUBERNETES_VIEW_PROD, Right.ARGOCD_VIEW_PROD}), ("hugo.lambert",))
     looks = OwnRole(
