@@ -50,7 +50,7 @@ def check_grafana(
             f"{where}.namespace: {stated.namespace} is the namespace of another service; Grafana needs its own, "
             "where everything is usine's",
         )
-    if System.KEYCLOAK not in systems:
+    if System.OBSERVABILITY in systems and System.KEYCLOAK not in systems:
         note(path, f"{where}: keycloak is not in usine:systems, by which people log in")
     if len(stated.domain) > _LONGEST_DOMAIN:
         note((*path, "domain"), f"{where}.domain: at most {_LONGEST_DOMAIN} characters, because of certificates")

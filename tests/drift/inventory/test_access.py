@@ -65,9 +65,9 @@ CLEAN_REALM: dict[str, Any] = {
 }
 
 
-def keycloak(answers: dict[str, Any], **changes: Any) -> Inventory:
+def keycloak(answers: dict[str, Any], state: tuple[Managed, ...] = GROUPS, **changes: Any) -> Inventory:
     with serving({**CLEAN_REALM, **answers}) as api:
-        inventory = scan(only(System.KEYCLOAK, api.url, **changes), GROUPS)
+        inventory = scan(only(System.KEYCLOAK, api.url, **changes), state)
         assert api.methods() == {"GET", "POST"}
         assert [path for method, path, _, _ in api.asked if method == "POST"] == [
             "/realms/master/protocol/openid-connect/token"
@@ -112,6 +112,29 @@ def test_unmanaged_access_in_a_realm_is_found() -> None:
     }
     ids = {item.name: item.import_id for item in inventory.found if item.import_id}
     assert ids == {"/alpha/owner/extra": "usine/g9", "account: mallory": "usine/u2"}
+
+
+@pytest.mark.parametrize("mode", FoundationMode)
+def test_the_client_of_a_tenant_s_grafana_is_the_tenant_s(mode: FoundationMode) -> None:
+    """In a layout with a stack per tenant, the foundation's state does not have it."""
+    mapper = {"id": "m7", "name": "more", "protocolMapper": "oidc-x", "config": {"claim.name": "groups"}}
+    clients = [
+        {"id": "c3", "clientId": "grafana-alpha", "protocolMappers": []},
+        {"id": "c4", "clientId": "grafana-beta", "protocolMappers": []},
+        {"id": "c5", "clientId": "grafana-gamma", "protocolMappers": [mapper]},
+    ]
+    answers = {f"{REALM}/clients": [*CLEAN_REALM[f"{REALM}/clients"], *clients]}
+    changes: dict[str, Any] = {"tenants": ("alpha",)} if mode is FoundationMode.SKIP else {}
+    state = tuple(one for one in GROUPS if mode is not FoundationMode.ONLY or one.tenant is None)
+    inventory = keycloak(answers, state, foundation=mode, **changes)
+    found = {one.name: one.tenant for one in inventory.found if "client" in one.name}
+    own, other, nobody = {"client: grafana-alpha": "alpha"}, {"client: grafana-beta": "beta"}, "client: grafana-gamma"
+    expected: dict[FoundationMode, dict[str, str | None]] = {
+        FoundationMode.SKIP: {**own},
+        FoundationMode.ONLY: {nobody: None},
+        FoundationMode.INCLUDE: {**own, **other, nobody: None},
+    }
+    assert found == expected[mode]
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Final
 from urllib.parse import quote
 
+from model.naming import GRAFANA_PREFIX
 from model.settings import PeopleSource, System
 from usine.clients import Connections
 from usine.clients.base import Json
@@ -67,8 +68,9 @@ class KeycloakInventory:
         yield InventoryScan(everyone, self._top_groups)
         yield InventoryScan(everyone, self._default_groups)
         yield InventoryScan(everyone, self._role_mappings)
+        yield InventoryScan(everyone, self._clients)
         if self._scope.foundation:
-            for take in (self._clients, self._scopes, self._roles, self._providers):
+            for take in (self._scopes, self._roles, self._providers):
                 yield InventoryScan((None,), take)
             if self._scope.settings.keycloak.people is PeopleSource.MANAGED:
                 yield InventoryScan((None,), self._users)
@@ -191,21 +193,25 @@ class KeycloakInventory:
 
     def _clients(self) -> Iterator[Found]:
         for client in self._list("clients", max=_ALL):
-            if client["clientId"] in _BUILT_IN_CLIENTS:
+            # The clients of tools are the foundation's, that of a tenant's Grafana is the tenant's.
+            tenant = self._owner(client["clientId"].removeprefix(GRAFANA_PREFIX))
+            if client["clientId"] != f"{GRAFANA_PREFIX}{tenant}":
+                tenant = None
+            if client["clientId"] in _BUILT_IN_CLIENTS or not self._scope.includes(tenant):
                 continue
             path = f"clients/{client['id']}"
             if self._scope.knows(_CLIENT, client["id"]):
-                yield from self._mappers(path, f"client/{client['id']}", client["clientId"], client)
+                yield from self._mappers(path, f"client/{client['id']}", client["clientId"], client, tenant)
             elif client.get("protocol", "openid-connect") == "openid-connect":
-                yield self._unknown_client(client, _CLIENT, client["id"], path)
+                yield self._unknown_client(tenant, client, _CLIENT, client["id"], path)
             else:
-                yield self._unknown_client(client, "keycloak:saml/client:Client", None, path)
+                yield self._unknown_client(tenant, client, "keycloak:saml/client:Client", None, path)
 
-    def _unknown_client(self, client: Json, type_: str, import_id: str | None, path: str) -> Found:
+    def _unknown_client(self, tenant: str | None, client: Json, type_: str, import_id: str | None, path: str) -> Found:
         words = ["public" if client.get("publicClient") else "with a secret"]
         words += ["with a service account"] if client.get("serviceAccountsEnabled") else []
         return self._found(
-            None,
+            tenant,
             type_,
             f"client: {client['clientId']}",
             import_id=import_id,
@@ -228,7 +234,7 @@ class KeycloakInventory:
                     removal=path,
                 )
 
-    def _mappers(self, path: str, place: str, name: str, owner: Json) -> Iterator[Found]:
+    def _mappers(self, path: str, place: str, name: str, owner: Json, tenant: str | None = None) -> Iterator[Found]:
         """Mappers of managed objects; in the realm's own scopes, those that forge rights: others vary."""
         built_in = name in _BUILT_IN_SCOPES
         for mapper in owner.get("protocolMappers") or ():
@@ -239,7 +245,7 @@ class KeycloakInventory:
             if self._scope.knows(type_, mapper["id"]):
                 continue
             yield self._found(
-                None,
+                tenant,
                 type_,
                 f"{name}: {mapper['name']}",
                 import_id=None if type_ == _OTHER_MAPPER else f"{place}/{mapper['id']}",
