@@ -10,6 +10,7 @@ from tests.guard.samples import STACK
 ROBOT = "harbor:index/robotAccount:RobotAccount"
 ACCOUNT = "pulumi-python:dynamic/sonarqube:TechnicalAccount"
 TOKEN = "pulumi-python:dynamic/sonarqube:ProjectAnalysisToken"
+CLIENT = "keycloak:openid/client:Client"
 RUNNER = "gitlab:index/userRunner:UserRunner"
 READER = "gitlab:index/groupDeployToken:GroupDeployToken"
 SECRET = "vault:kv/secretV2:SecretV2"

@@ -33,8 +33,8 @@ from usine.engine.guarded import Guardrails, Outcome, Status, guarded_up
 from usine.engine.lock import HeldLock, hold
 from usine.engine.report import run_report
 from usine.report import terminal
-from usine.report.model import Report
-from usine.rotation.revoke import Resource, credentials_of, delete, plan_revocation
+from usine.report.model import FOUNDATION, Report
+from usine.rotation.revoke import Resource, credentials_of, delete, plan_revocation, prefix_of
 
 _LOG = Path("out") / "revoke.log"
 DONE, FAILED, INTERRUPTED = 0, 1, 130
@@ -44,21 +44,24 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add the sub-command."""
     parser = subparsers.add_parser(
         "revoke",
-        help="end a stored credential of a tenant at once, and make another one",
-        description="For a credential that has leaked: delete it in its system, then create it again with another "
+        help="end a stored credential at once, and make another one",
+        description="For a credential that has leaked: end it in its system, then create it again with another "
         "value and hand that out, in one run. What still uses the old value fails. Run it again if it was interrupted.",
         epilog="exit code: 0 the old value is refused and a new one handed out, 1 refused or failed, 130 interrupted.",
     )
     add_settings_argument(parser)
     add_stack_argument(parser)
     add_wait_argument(parser)
-    parser.add_argument("slug", metavar="SLUG", help="the tenant")
+    whose = parser.add_mutually_exclusive_group(required=True)
+    whose.add_argument("slug", metavar="SLUG", nargs="?", help="the tenant")
+    whose.add_argument("--foundation", action="store_true", help="a credential of the foundation, not of a tenant")
     parser.add_argument(
         "--credential",
         metavar="NAME",
         action="append",
         required=True,
-        help="its name as reports show it, without the tenant: harbor/robot/push-2026-2; repeatable",
+        help="its name as reports show it, without the tenant or `foundation/`: harbor/robot/push-2026-2, or "
+        "keycloak/client/harbor; repeatable",
     )
     parser.set_defaults(run=run)
 
@@ -76,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
             if chosen is None:
                 return FAILED
             outcome = _revoke(stack, lock, chosen, resources, console)
-        report = run_report(outcome, f"usine revoke: {args.slug}", facts(stack, lock), stack.notices)
+        report = run_report(outcome, f"usine revoke: {args.slug or FOUNDATION}", facts(stack, lock), stack.notices)
     except SpecError as error:
         return report_problems(error)
     except (EngineError, ClientError) as error:
@@ -85,16 +88,17 @@ def run(args: argparse.Namespace) -> int:
     return _show(report, outcome, console)
 
 
-def _choose(slug: str, names: Sequence[str], resources: Sequence[Resource]) -> list[Resource] | None:
+def _choose(slug: str | None, names: Sequence[str], resources: Sequence[Resource]) -> list[Resource] | None:
     """Return the named credentials; None, with a message for each, if one is not in the state."""
-    known = credentials_of(slug, resources)
-    unknown = [name for name in names if name.removeprefix(f"{slug}/") not in known]
+    known, owner = credentials_of(slug, resources), slug or "the foundation"
+    asked = [name.removeprefix(prefix_of(slug)) for name in names]
+    unknown = [name for name in asked if name not in known]
     for name in unknown:
         if known:
-            print(f"usine revoke: {slug} has no credential {name!r}; {did_you_mean(name, known)}", file=sys.stderr)
+            print(f"usine revoke: {owner} has no credential {name!r}; {did_you_mean(name, known)}", file=sys.stderr)
         else:
-            print(f"usine revoke: {slug} has no stored credential in the stack", file=sys.stderr)
-    return None if unknown else [known[name.removeprefix(f"{slug}/")] for name in dict.fromkeys(names)]
+            print(f"usine revoke: {owner} has no stored credential in the stack", file=sys.stderr)
+    return None if unknown else [known[name] for name in dict.fromkeys(asked)]
 
 
 def _revoke(
@@ -105,6 +109,8 @@ def _revoke(
     for resource in plan.objects:
         delete(resource, connections)
         _say(f"revoked: {name_of(str(resource['urn']))}")
+    for resource in plan.by_hand:
+        _say(f"to do: give the new secret of {name_of(str(resource['urn']))} to its tool (docs/rotation.md)")
     with watched(console) as on_progress:
         guardrails = Guardrails(
             stack.settings,

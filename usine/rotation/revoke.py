@@ -1,4 +1,4 @@
-"""Revocation of one stored credential: its system refuses it at once, and the same run makes another one."""
+"""Revocation of one stored credential: its system refuses it at once, and the same run hands out another one."""
 
 from __future__ import annotations
 
@@ -10,30 +10,40 @@ from typing import Any, Final
 from components.sonarqube.dynamic.api import NotFoundError
 from pulumi_facts.expiry import is_credential
 from pulumi_facts.urns import address_of
-from usine.clients import Connections
+from usine.clients import AbsentError, Connections
 from usine.clients.sonarqube import translated
 from usine.drift.checkpoint import dependents
-from usine.rotation.usage import ACCOUNT
+from usine.rotation.usage import ACCOUNT, RUNNER
 
 Resource = Mapping[str, Any]
 _ANALYSIS: Final = "pulumi-python:dynamic/sonarqube:ProjectAnalysisToken"
+_CLIENT: Final = "keycloak:openid/client:Client"
 
 
 @dataclass(frozen=True, slots=True)
 class Revocation:
-    """What is deleted in its system, and the URNs that the run then makes again or writes again."""
+    """What ends in its system, and the URNs that the run then makes again or writes again.
+
+    `by_hand` are those of `objects` whose new value nothing in the state has: a person gives it to the tool.
+    """
 
     objects: tuple[Resource, ...]
     targets: tuple[str, ...]
+    by_hand: tuple[Resource, ...] = ()
 
 
-def credentials_of(slug: str, resources: Iterable[Resource]) -> Mapping[str, Resource]:
-    """Return the credentials of a tenant in the state, by their name without the tenant."""
+def prefix_of(slug: str | None) -> str:
+    """Return how the names of a tenant's resources begin, or those of the foundation (None)."""
+    return f"{slug or 'foundation'}/"
+
+
+def credentials_of(slug: str | None, resources: Iterable[Resource]) -> Mapping[str, Resource]:
+    """Return the credentials of a tenant or of the foundation (None) in the state, by their name without the owner."""
     found = {}
     for resource in resources:
         address = address_of(resource["urn"])
         if address.tenant == slug and is_credential(resource) and not resource.get("delete"):
-            found[address.name.removeprefix(f"{slug}/")] = resource
+            found[address.name.removeprefix(prefix_of(slug))] = resource
     return found
 
 
@@ -53,7 +63,15 @@ def plan_revocation(chosen: Sequence[Resource], resources: Sequence[Resource]) -
     beside = [
         str(one["urn"]) for one in resources if one.get("custom") and set(gone) & set(one.get("dependencies") or ())
     ]
-    return Revocation(tuple(objects), tuple(sorted({*gone, *beside, *dependents(resources, [*gone, *beside])})))
+    by_hand = [one for one in objects if one["type"] == _CLIENT and not _leaves_keycloak(one, resources)]
+    targets = sorted({*gone, *beside, *dependents(resources, [*gone, *beside])})
+    return Revocation(tuple(objects), tuple(targets), tuple(by_hand))
+
+
+def _leaves_keycloak(client: Resource, resources: Sequence[Resource]) -> bool:
+    """Return whether an object of another system uses a client."""
+    used_by = set(dependents(resources, [str(client["urn"])]))
+    return any(one["urn"] in used_by and not one["type"].startswith("keycloak:") for one in resources)
 
 
 def _account_of(token: Resource, resources: Iterable[Resource]) -> Resource | None:
@@ -62,8 +80,24 @@ def _account_of(token: Resource, resources: Iterable[Resource]) -> Resource | No
 
 
 def delete(resource: Resource, connections: Connections) -> None:
-    """Delete a credential in its system. One that is gone already is no error. Raises ClientError."""
+    """End a credential in its system. One that is gone already is no error. Raises ClientError."""
     _DELETIONS[resource["type"]](resource, connections)
+
+
+def _client(resource: Resource, connections: Connections) -> None:
+    """Let Keycloak make another secret for the client, which stays: people's log-ins belong to it.
+
+    A policy of the realm may keep the replaced secret for some time. It has to end, too.
+    """
+    realm = (resource.get("outputs") or {}).get("realmId")
+    path, keycloak = f"{realm}/clients/{resource['id']}/client-secret", connections.keycloak()
+    with suppress(AbsentError):
+        keycloak.request("POST", path)
+        keycloak.delete(f"{path}/rotated")
+
+
+def _runner(resource: Resource, connections: Connections) -> None:
+    connections.gitlab().delete(f"runners/{resource['id']}")
 
 
 def _robot(resource: Resource, connections: Connections) -> None:
@@ -103,9 +137,11 @@ _DELETIONS: Final[Mapping[str, Callable[[Resource, Connections], None]]] = {
     "gitlab:index/groupDeployToken:GroupDeployToken": _deploy_token("groups"),
     "gitlab:index/projectAccessToken:ProjectAccessToken": _access_token,
     "gitlab:index/projectDeployToken:ProjectDeployToken": _deploy_token("projects"),
+    RUNNER: _runner,
     "harbor:index/robotAccount:RobotAccount": _robot,
+    _CLIENT: _client,
     ACCOUNT: _account,
     _ANALYSIS: _analysis_token,
 }
-#: The types of credentials that a tenant has, all of which can be revoked.
+#: The types of credentials that tenants and the foundation have, all of which can be revoked.
 REVOCABLE: Final = frozenset(_DELETIONS)
