@@ -89,3 +89,8 @@ class Ports:
     def sonarqube_database(self) -> int:
         """SonarQube's embedded database, for its own processes."""
         return self.base + 92
+
+    @property
+    def monitoring(self) -> range:
+        """The Prometheus operator, Prometheus and Alertmanager, which only a test starts, http."""
+        return range(self.base + 900, self.base + 910)

@@ -131,7 +131,19 @@ DEFINITIONS: Final[tuple[Part, ...]] = (
                 }.items()
             },
         ),
-        megabytes=5,
+        # Not applied by default: only the test that runs the operator has instances.
+        configuration=_in(
+            "example/prometheus-operator-crd",
+            {
+                "monitoring.coreos.com_alertmanagers.yaml": (
+                    "5a7bdf7900fd58053f3403abc9daaa301a90cd8dd1bbdf1362788704a87d04a4"
+                ),
+                "monitoring.coreos.com_prometheuses.yaml": (
+                    "fac555882d18023e1fb5c318ecab8f6bbcc158c9fed6abef7800da84049cd221"
+                ),
+            },
+        ),
+        megabytes=7,
     ),
     _part(
         "kyverno",

@@ -18,6 +18,7 @@ _KUBERNETES_VALIDATE = "1.37.0"
 _SEMGREP = "1.185.0"
 _WAPITI = "3.2.3"
 _PROMETHEUS = "0.315.1"
+_PROMETHEUS_OPERATOR = "0.85.0"
 
 JOB_TOOLS: tuple[Part, ...] = (
     # Longest builds first.
@@ -136,18 +137,41 @@ DATABASE_WRITER = Part(
     on_request=True,
 )
 
-#: Check rules and routes in the tests. No job runs them.
+#: Check rules and routes, and evaluate rules, in the tests. No job runs them.
 MONITORING_TOOLS = Part(
     name="prometheus-tools",
     version=_PROMETHEUS,
-    # Without the clients of clouds for service discovery, which no test needs.
+    # Of the clients for service discovery, only that of Kubernetes: the operator's configuration needs it.
     recipe=TaggedGoBuild(
         module="prometheus",
-        packages=("github.com/prometheus/prometheus/cmd/promtool", "github.com/prometheus/alertmanager/cmd/amtool"),
-        tags=("remove_all_sd",),
+        packages=(
+            "github.com/prometheus/prometheus/cmd/promtool",
+            "github.com/prometheus/alertmanager/cmd/amtool",
+            "github.com/prometheus/prometheus/cmd/prometheus",
+        ),
+        tags=("remove_all_sd", "enable_kubernetes_sd"),
     ),
-    provides=("promtool", "amtool"),
-    about="promtool and amtool, which check rules and routes of alerts in the tests",
+    provides=("promtool", "amtool", "prometheus"),
+    about="promtool and amtool, which check rules and routes of alerts in the tests, and Prometheus",
+    megabytes=250,
+    minutes=5,
+    on_request=True,
+)
+
+#: Turn our objects into configuration and send alerts, in one test. The newest Alertmanager's module lacks its web
+#: pages, so this one is the version that the operator's module requires.
+MONITORING_SERVERS = Part(
+    name="prometheus-operator-server",
+    version=_PROMETHEUS_OPERATOR,
+    recipe=GoBuild(
+        module="prometheus-operator",
+        packages=(
+            "github.com/prometheus-operator/prometheus-operator/cmd/operator",
+            "github.com/prometheus/alertmanager/cmd/alertmanager",
+        ),
+    ),
+    provides=("operator", "alertmanager"),
+    about="the Prometheus operator and Alertmanager, which the test of alerts runs",
     megabytes=200,
     minutes=4,
     on_request=True,

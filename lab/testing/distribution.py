@@ -23,8 +23,9 @@ PLATFORM = "platform"
 _PLATFORMS = {"lab": PLATFORM, "light_lab": "light platform", "factory": "pipelines"}
 #: Folders with tests that run the catalogue's jobs with their tools.
 _WITH_TOOLS = ("tests/pipelines/", "tests/ci_tool/")
-#: The folder with tests that run promtool and amtool.
-_WITH_PROMETHEUS = "tests/observability/"
+#: Tests that run promtool, amtool or Prometheus, and those that also run its operator and Alertmanager.
+_WITH_OPERATOR = "tests/engine/test_alerts.py"
+_WITH_PROMETHEUS = ("tests/observability/", _WITH_OPERATOR)
 #: Folders with expensive session fixtures.
 _FOLDERS = {"tests/ci/": "ci", "lab/tests/plugins/": "plugins"}
 
@@ -133,7 +134,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> _ByGroupO
 def _parts(items: Sequence[pytest.Item]) -> list[str]:
     """Return the parts that these tests need: those of the platform, and those of the catalogue's jobs."""
     from lab.parts.catalogue import PARTS  # noqa: PLC0415 - other tests start without the platform's modules
-    from lab.parts.job_tools import DATABASE_WRITER, JOB_TOOLS, MONITORING_TOOLS  # noqa: PLC0415 - see above
+    from lab.parts.job_tools import (  # noqa: PLC0415 - see above
+        DATABASE_WRITER,
+        JOB_TOOLS,
+        MONITORING_SERVERS,
+        MONITORING_TOOLS,
+    )
 
     servers = [item for item in items if item.get_closest_marker("servers")]
     names = [part.name for part in PARTS if not part.on_request] if any(map(uses_platform, servers)) else []
@@ -141,6 +147,8 @@ def _parts(items: Sequence[pytest.Item]) -> list[str]:
         names += [*(part.name for part in (*JOB_TOOLS, DATABASE_WRITER)), "examples"]
     if any(item.nodeid.startswith(_WITH_PROMETHEUS) for item in servers):
         names.append(MONITORING_TOOLS.name)
+    if any(item.nodeid.startswith(_WITH_OPERATOR) for item in servers):
+        names.append(MONITORING_SERVERS.name)
     return names
 
 

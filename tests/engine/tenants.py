@@ -44,6 +44,7 @@ BETA = """
       developer: [idris.diallo]
     environments:
       dev: {stage: dev, cluster: nonprod-1}
+    observability: {alerts: [{to: beta@example.gouv.fr}]}
     repositories:
       api: {kind: app}
       deploy: {kind: infra, path: charts/beta, eachFolder: true}

@@ -118,19 +118,24 @@ def test_a_run_ends_the_log_ins_of_a_person_who_lost_a_role(stack: Stack) -> Non
     assert "ended" not in stack.usine("up").must().output
 
 
-def test_a_person_logs_in_to_openbao_in_the_browser(stack: Stack) -> None:
-    lab = stack.lab
+def vault_in_browser(lab: TestLab, user: str) -> hvac.Client:
+    """Log in to OpenBao as its web page does, with the secret of OpenBao's own OIDC client."""
     redirect, nonce = "http://localhost:8250/oidc/callback", secrets.token_urlsafe(16)
     client = hvac.Client(url=lab.vault.url)
     asked = client.write_data(
         "auth/oidc/oidc/auth_url", data={"role": "person", "redirect_uri": redirect, "client_nonce": nonce}
     )
     with httpx.Client(verify=trust(lab), timeout=30) as browser:
-        back = follow_log_in(browser, asked["data"]["auth_url"], "emma.leroy", password_of(lab, "emma.leroy"))
+        back = follow_log_in(browser, asked["data"]["auth_url"], user, password_of(lab, user))
     query = {"code": back["code"], "state": back["state"], "client_nonce": nonce}
     answer = httpx.get(f"{lab.vault.url}/v1/auth/oidc/oidc/callback", params=query)
     assert answer.status_code == 200, answer.text
     client.token = answer.json()["auth"]["client_token"]
+    return client
+
+
+def test_a_person_logs_in_to_openbao_in_the_browser(stack: Stack) -> None:
+    client = vault_in_browser(stack.lab, "emma.leroy")
     assert {secret for secret in SECRETS if may_read(client, *secret)} == {("alpha", "env/dev/db")}
 
 
