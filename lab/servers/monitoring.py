@@ -1,6 +1,7 @@
 """The Prometheus operator's API: its custom resources, in the Kubernetes API server.
 
-No operator and no Prometheus runs. In the tests, promtool and amtool check rules and routes.
+No operator and no Prometheus runs, except in one test (`tests/engine/alerting.py`). In the others, promtool and amtool
+check rules and routes.
 """
 
 from __future__ import annotations
