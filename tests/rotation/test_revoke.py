@@ -21,6 +21,7 @@ OTHERS = tenant("beta", {"1": MADE}, "1")
 RIGHTS = resource("pulumi-python:dynamic/sonarqube:ProjectPermissions", "alpha/sonarqube/api/permissions", MADE)
 RIGHTS["dependencies"] = [urn(ACCOUNT, "alpha/sonarqube/account/1")]
 STATE = [*ALPHA, *OTHERS, RIGHTS]
+_PROJECT_OF_HARBOR = "harbor:index/project:Project"
 _LOGIN, _SCOPES = "harbor:index/configAuth:ConfigAuth", "keycloak:openid/clientDefaultScopes:ClientDefaultScopes"
 
 
@@ -33,7 +34,8 @@ def clients() -> list[dict[str, Any]]:
     login = resource(_LOGIN, "foundation/harbor/login", MADE)
     login["propertyDependencies"] = {"oidcClientSecret": [found[0]["urn"]]}
     public = resource(CLIENT, "foundation/keycloak/client/argocd", MADE, accessType="PUBLIC")
-    return [*found, login, public]
+    project = resource(_PROJECT_OF_HARBOR, "alpha/harbor/project", MADE, [login["urn"]])
+    return [*found, login, public, project]
 
 
 def test_the_credentials_of_a_tenant_have_their_names_without_it() -> None:
@@ -73,6 +75,7 @@ def test_a_client_stays_and_its_secret_is_written_where_it_is_used() -> None:
     assert plan.objects == (known["keycloak/client/harbor"],)
     assert urn(_LOGIN, "foundation/harbor/login") in plan.targets
     assert not [target for target in plan.targets if "gitlab" in target]
+    assert urn(_PROJECT_OF_HARBOR, "alpha/harbor/project") not in plan.targets, "nothing changes for tenants"
     assert plan.by_hand == ()
     # GitLab reads the secret from a file that no program here writes.
     assert plan_revocation([known["keycloak/client/gitlab"]], state).by_hand == (known["keycloak/client/gitlab"],)

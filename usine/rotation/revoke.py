@@ -58,20 +58,30 @@ def plan_revocation(chosen: Sequence[Resource], resources: Sequence[Resource]) -
             resource = _account_of(resource, resources) or resource  # noqa: PLW2901 - the account replaces its token
         if resource not in objects:
             objects.append(resource)
-    gone = [str(resource["urn"]) for resource in objects]
+    clients = [one for one in objects if one["type"] == _CLIENT]
+    gone = [str(one["urn"]) for one in objects if one["type"] != _CLIENT]
     # Rights of an account name it by its login, and so depend on it only in the order.
     beside = [
         str(one["urn"]) for one in resources if one.get("custom") and set(gone) & set(one.get("dependencies") or ())
     ]
-    by_hand = [one for one in objects if one["type"] == _CLIENT and not _leaves_keycloak(one, resources)]
-    targets = sorted({*gone, *beside, *dependents(resources, [*gone, *beside])})
-    return Revocation(tuple(objects), tuple(targets), tuple(by_hand))
+    targets = {*gone, *beside, *dependents(resources, [*gone, *beside])}
+    by_hand = []
+    for client in clients:
+        used_by = _users(client, resources)
+        targets |= {str(one["urn"]) for one in (client, *used_by)}
+        if all(one["type"].startswith("keycloak:") for one in used_by):
+            by_hand.append(client)
+    return Revocation(tuple(objects), tuple(sorted(targets)), tuple(by_hand))
 
 
-def _leaves_keycloak(client: Resource, resources: Sequence[Resource]) -> bool:
-    """Return whether an object of another system uses a client."""
-    used_by = set(dependents(resources, [str(client["urn"])]))
-    return any(one["urn"] in used_by and not one["type"].startswith("keycloak:") for one in resources)
+def _users(client: Resource, resources: Iterable[Resource]) -> list[Resource]:
+    """Return the objects that use outputs of a client. What these make is the same: only its secret changes."""
+    return [
+        one
+        for one in resources
+        if one.get("custom")
+        and any(client["urn"] in (used or ()) for used in (one.get("propertyDependencies") or {}).values())
+    ]
 
 
 def _account_of(token: Resource, resources: Iterable[Resource]) -> Resource | None:
