@@ -154,7 +154,8 @@ class FoundationRefs:
     `accounts` maps a user name to the user name once the account exists. `kubernetes_auth_paths` and `cluster_roles`
     are by cluster name; the latter holds the full names of the tenant cluster roles by their short name (see
     `components.kubernetes.cluster_roles.ClusterRoleName`). `pipeline_auth_path` is the Vault auth path that accepts
-    GitLab's job tokens. `signing_mount` is the path of Vault's mount of signing keys. `registry_login` resolves once
+    GitLab's job tokens. `signing_mount` is the path of Vault's mount of signing keys, `platform_mount` that of the one
+    for the platform's own machines. `registry_login` resolves once
     Harbor accepts OIDC groups. `gates` maps a quality gate's name to that name once the gate exists. A system that is
     switched off has None or an empty mapping.
     """
@@ -166,6 +167,7 @@ class FoundationRefs:
     cluster_roles: Mapping[str, Mapping[str, pulumi.Input[str]]]
     pipeline_auth_path: pulumi.Input[str] | None = None
     signing_mount: pulumi.Input[str] | None = None
+    platform_mount: pulumi.Input[str] | None = None
     gitlab: GitLabRefs | None = None
     registry_login: pulumi.Input[str] | None = None
     gates: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)

@@ -34,11 +34,13 @@ from model.naming import (
     OIDC_AUTH_PATH,
     OPERATIONS_GROUP,
     PIPELINE_AUTH_PATH,
+    PLATFORM_MOUNT,
     PROXY_SECRET,
     SIGNING_MOUNT,
     cluster_role_name,
     kubernetes_auth_path,
     runner_secret,
+    zone_secret,
 )
 from model.settings import Settings, System
 
@@ -102,6 +104,7 @@ class Foundation(Component):
                     variables=pipeline_variables(settings),
                     identities=settings.on(System.KEYCLOAK),
                     users=args.known.forge,
+                    zones=settings.pulling_zones,
                 ),
                 child,
             )
@@ -115,6 +118,10 @@ class Foundation(Component):
             )
             for purpose, token in forge.runners.items():
                 own[runner_secret(purpose)] = {"token": token, "url": settings.endpoints[System.GITLAB].url}
+            if forge.zones is not None:
+                for zone, reader in forge.zones.readers.items():
+                    own[zone_secret(zone, "reader")] = {"username": reader.username, "password": reader.password}
+                    own[zone_secret(zone, "report")] = {"token": forge.zones.reporters[zone]}
         registry_login: pulumi.Output[str] | None = None
         if providers.harbor is not None:
             registry = HarborFoundation(
@@ -148,6 +155,7 @@ class Foundation(Component):
         accessor: pulumi.Output[str] | None = None
         pipeline_path: pulumi.Output[str] | None = None
         signing_mount: pulumi.Output[str] | None = None
+        platform_mount: pulumi.Output[str] | None = None
         paths: Mapping[str, pulumi.Output[str]] = {}
         if providers.vault is not None:
             secrets = VaultFoundation(
@@ -165,7 +173,7 @@ class Foundation(Component):
                 child,
             )
             accessor, paths, pipeline_path = secrets.oidc_accessor, secrets.kubernetes_paths, secrets.pipeline_path
-            signing_mount = secrets.signing_mount
+            signing_mount, platform_mount = secrets.signing_mount, secrets.platform_mount
         cluster_roles = {
             cluster: KubernetesFoundation(
                 f"{name}/kubernetes/{cluster}",
@@ -202,6 +210,7 @@ class Foundation(Component):
             cluster_roles=cluster_roles,
             pipeline_auth_path=pipeline_path,
             signing_mount=signing_mount,
+            platform_mount=platform_mount,
             gitlab=gitlab_refs,
             registry_login=registry_login,
             gates=gates,
@@ -216,9 +225,13 @@ def _issuer(settings: Settings, authorities: Mapping[str, str]) -> OidcIssuer:
 
 
 def _on_the_same_server(settings: Settings, cluster: str) -> tuple[str, ...]:
-    """Return the names of the other clusters that have the same API server."""
-    server = settings.clusters[cluster].server
-    return tuple(c.name for c in settings.clusters.values() if c.server == server and c.name != cluster)
+    """Return the names of the other clusters that have the same API server.
+
+    The address of a cluster that pulls is as its own Argo CD knows it: the same one may be another server.
+    """
+    here = settings.clusters[cluster]
+    others = (c for c in settings.clusters.values() if c.name != cluster and c.pull is None and here.pull is None)
+    return tuple(c.name for c in others if c.server == here.server)
 
 
 def look_up(settings: Settings, providers: Providers, people: frozenset[str], known: KnownPeople) -> FoundationRefs:
@@ -244,6 +257,7 @@ def look_up(settings: Settings, providers: Providers, people: frozenset[str], kn
             for cluster in settings.clusters
         },
         pipeline_auth_path=PIPELINE_AUTH_PATH if settings.on(System.GITLAB) and providers.vault is not None else None,
+        platform_mount=PLATFORM_MOUNT if settings.pulling_zones and providers.vault is not None else None,
         signing_mount=SIGNING_MOUNT if settings.signs_images and providers.vault is not None else None,
         gitlab=_look_up_gitlab(settings, providers.gitlab, providers.operations is not None, known)
         if providers.gitlab is not None

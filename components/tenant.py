@@ -24,19 +24,20 @@ from components.observability.tenant import DeploymentsPlace, ObservabilityTenan
 from components.sonarqube.tenant import SonarQubeTenant, SonarQubeTenantArgs
 from components.vault.pipelines import PipelineIdentity
 from components.vault.tenant import VaultTenant, VaultTenantArgs
-from model.lifecycle import dashboards_url
+from model.lifecycle import dashboards_url, deploys
 from model.naming import (
     CI_FOLDER,
     PACKAGES_FOLDER,
-    REVIEW_FOLDER,
+    PULL_SECRET,
     RobotPurpose,
     chart_url,
     names_of,
+    pulled_secret,
     repository_url,
 )
 from model.repository import OWN_REGISTRY
 from model.settings import Edition, Settings, System
-from model.tenant import Tenant
+from model.tenant import Environment, Tenant
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,8 @@ class TenantProject(Component):
                 child,
             )
         signing: SigningKeys | None = None
+        deployed = _deployed(settings, tenant, forge, registry)
+        pulling = {name: p for name, p in providers.kubernetes.items() if settings.clusters[name].pull is not None}
         if providers.vault is not None:
             vault_url = settings.endpoints[System.VAULT].url
             secrets = VaultTenant(
@@ -142,6 +145,8 @@ class TenantProject(Component):
                     pipelines=_pipelines(refs.pipeline_auth_path, forge, settings.gitlab.edition),
                     pipeline_secrets=_pipeline_secrets(settings, forge, registry, quality),
                     signing_mount=refs.signing_mount,
+                    platform_mount=refs.platform_mount,
+                    pulled_secrets=_pulled_secrets(settings, tenant, deployed),
                 ),
                 child,
             )
@@ -179,7 +184,8 @@ class TenantProject(Component):
                         clusters=settings.clusters,
                         stages=settings.stages,
                         namespaces=kubernetes.namespaces,
-                        repositories=_deployed(settings, tenant, forge, registry),
+                        repositories=deployed,
+                        pulling=pulling,
                     ),
                     child,
                 )
@@ -198,11 +204,7 @@ class TenantProject(Component):
                         namespaces=kubernetes.namespaces,
                         runbooks=settings.observability.runbooks,
                         generation=settings.generations_of(tenant.slug)[-1],
-                        deployments=DeploymentsPlace(
-                            settings.argocd.namespace, providers.kubernetes[settings.argocd.cluster]
-                        )
-                        if settings.on(System.ARGOCD)
-                        else None,
+                        deployments=_deployments_places(settings, tenant, providers),
                         grafana=_grafana(settings, tenant, providers, args.authorities),
                     ),
                     child,
@@ -270,6 +272,48 @@ def _deployed(
     return found
 
 
+def _pulled_secrets(
+    settings: Settings, tenant: Tenant, deployed: Mapping[str, DeployedRepository]
+) -> Mapping[str, Mapping[str, pulumi.Input[str]]]:
+    """Return the credentials of repositories that the Argo CDs of clusters that pull read, by path."""
+    names, found = names_of(tenant), {}
+    if not (settings.on(System.ARGOCD) and deploys(tenant)):
+        return {}
+    for environment in tenant.environments:
+        cluster = settings.clusters[environment.cluster]
+        if cluster.pull is None:
+            continue
+        for repository, source in deployed.items():
+            credentials = {names.repository_secret(repository): source.reader}
+            if source.chart is not None:
+                credentials[names.chart_secret(environment.name, repository)] = source.chart.puller
+            for name, credential in credentials.items():
+                if credential is not None:
+                    path = pulled_secret(cluster, tenant, name)
+                    found[path] = {"username": credential.username, "password": credential.password}
+    return found
+
+
+def _deployments_places(settings: Settings, tenant: Tenant, providers: Providers) -> tuple[DeploymentsPlace, ...]:
+    """Return the Argo CDs that deploy the tenant's environments: the platform's, and those of clusters that pull."""
+    if not settings.on(System.ARGOCD):
+        return ()
+    reached: list[Environment] = []
+    pulled: dict[str, tuple[str, list[Environment]]] = {}
+    for environment in tenant.environments:
+        pull = settings.clusters[environment.cluster].pull
+        if pull is None:
+            reached.append(environment)
+        else:
+            pulled.setdefault(environment.cluster, (pull.argocd_namespace, []))[1].append(environment)
+    own = DeploymentsPlace(settings.argocd.namespace, providers.kubernetes[settings.argocd.cluster], reached)
+    zones = (
+        DeploymentsPlace(namespace, providers.kubernetes[cluster], environments, cluster)
+        for cluster, (namespace, environments) in pulled.items()
+    )
+    return (own, *zones)
+
+
 def _pipeline_secrets(
     settings: Settings, forge: GitLabTenant | None, registry: HarborTenant | None, quality: SonarQubeTenant | None
 ) -> Mapping[str, Mapping[str, pulumi.Input[str]]]:
@@ -305,6 +349,6 @@ def _pipeline_secrets(
 
 #: Every pipeline of the tenant can pull; only those of protected branches and tags can push.
 _ROBOT_SECRETS: Mapping[RobotPurpose, str] = {
-    RobotPurpose.PULL: f"{REVIEW_FOLDER}/registry/pull",
+    RobotPurpose.PULL: PULL_SECRET,
     RobotPurpose.PUSH: f"{CI_FOLDER}/registry/push",
 }

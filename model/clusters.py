@@ -105,10 +105,24 @@ class ClusterBackup:
 
 
 @dataclass(frozen=True, slots=True)
+class ClusterPull:
+    """How a cluster that the platform does not reach gets its objects: its own Argo CD pulls them from a repository.
+
+    `issuer` is the issuer of its service accounts' tokens, `keys` the file with the issuer's public keys (a JSON Web
+    Key Set). `argocd_namespace` is the namespace of the Argo CD that pulls.
+    """
+
+    issuer: str
+    keys: Path
+    argocd_namespace: str = "argocd"
+
+
+@dataclass(frozen=True, slots=True)
 class Cluster:
     """A Kubernetes cluster tenants deploy into.
 
-    `server` is the API's https URL as Argo CD and Vault reach it; `context` the kubeconfig context the provider uses;
+    `server` is the API's https URL as Argo CD and Vault reach it; `context` the kubeconfig context the provider uses.
+    `pull` is set instead of `context` (then empty) for a cluster that the platform does not reach.
     `ca` the PEM file of the API's certificate authority (None: a public one); `capacity` what all environments on it
     may add up to (None: not checked). `oidc_prefix` is what the API server puts before user and group names of tokens.
     `token_audience` is the audience of its service accounts' tokens (its issuer, unless set otherwise).
@@ -143,6 +157,7 @@ class Cluster:
     image_verifier: ImageVerifier | None = None
     backup: ClusterBackup | None = None
     argocd_token: str | None = None
+    pull: ClusterPull | None = None
 
     def authority(self, authorities: Mapping[str, str]) -> str | None:
         """Return the PEM text of its API's authority; `authorities` has those of the settings by path."""

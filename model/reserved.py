@@ -87,7 +87,7 @@ def platform_names(settings: Settings) -> Mapping[str, frozenset[str]]:
     clusters = settings.clusters.values()
     return {
         "Vault mount": frozenset(
-            {"sys", "identity", "cubbyhole", "auth", "secret", "kubernetes", "transit", "pki", OIDC_AUTH_PATH}
+            {"sys", "identity", "cubbyhole", "auth", "secret", "kubernetes", "jwt", "transit", "pki", OIDC_AUTH_PATH}
         ),
         "Kubernetes namespace": frozenset(
             {"default", "kube-system", "kube-public", "kube-node-lease", settings.argocd.namespace}
@@ -96,6 +96,7 @@ def platform_names(settings: Settings) -> Mapping[str, frozenset[str]]:
             | {c.image_verifier.namespace for c in clusters if c.image_verifier is not None}
             | {c.backup.namespace for c in clusters if c.backup is not None}
             | ({settings.observability.grafana.namespace} if settings.observability.grafana is not None else set())
+            | {c.pull.argocd_namespace for c in clusters if c.pull is not None}
         ),
         "Argo CD project": frozenset({"default"}),
         "Harbor project": frozenset({"library"}),

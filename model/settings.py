@@ -357,9 +357,20 @@ class Settings:
 
     @property
     def authorities(self) -> tuple[Path, ...]:
-        """The CA files named by endpoints and clusters, each once, sorted."""
+        """The CA files of endpoints and clusters, and the files of `issuer_keys`, each once, sorted."""
         named = {endpoint.ca for endpoint in self.endpoints.values()} | {c.ca for c in self.clusters.values()}
+        named |= self.issuer_keys
         return tuple(sorted(path for path in named if path is not None))
+
+    @property
+    def issuer_keys(self) -> frozenset[Path]:
+        """The files with public keys of clusters' issuers (JSON Web Key Sets)."""
+        return frozenset(cluster.pull.keys for cluster in self.clusters.values() if cluster.pull is not None)
+
+    @property
+    def pulling_zones(self) -> tuple[str, ...]:
+        """The zones with clusters that pull their objects, sorted. Each one has a repository."""
+        return tuple(sorted({cluster.zone for cluster in self.clusters.values() if cluster.pull is not None}))
 
     @property
     def issuer(self) -> str:

@@ -62,6 +62,9 @@ def empty_variables() -> dict[str, str]:
     return {_empty(variable): "" for variable in CREDENTIALS}
 
 
-def hidden_from(system: System) -> dict[str, str]:
-    """Return the `env_var_mappings` of a system's provider: an empty variable for each credential of others."""
+def hidden_from(system: System | None) -> dict[str, str]:
+    """Return the `env_var_mappings` of a system's provider: an empty variable for each credential of others.
+
+    None: a provider that connects to no system, and needs no credential.
+    """
     return {_empty(variable): variable for variable, readers in CREDENTIALS.items() if system not in readers}

@@ -23,9 +23,11 @@ DATA_BEARING = frozenset(
 
 #: Resources of these types whose content is a copy, by logical name: the projects for the platform's scheduled work,
 #: whose one file is generated from the tenant file (the second name is that of the project in the tenant's own group,
-#: in states before issue 11), Harbor's proxy caches of other registries, and credentials of the platform's machines.
+#: in states before issue 11), the repositories that zones pull from, Harbor's proxy caches of other registries, and
+#: credentials of the platform's machines.
 _COPIES: Final = (
     ("gitlab:index/project:Project", re.compile(r"[a-z0-9-]+/gitlab/(usine_jobs/project|operations)")),
+    ("gitlab:index/project:Project", re.compile(r"foundation/gitlab/zones/[a-z0-9-]+/project")),
     ("harbor:index/project:Project", re.compile(r"foundation/harbor/proxy/[a-z0-9-]+")),
     ("vault:index/mount:Mount", re.compile(r"foundation/vault/platform")),
 )

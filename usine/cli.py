@@ -21,6 +21,7 @@ COMMANDS = (
     "preview",
     "up",
     "drift",
+    "zones",
     "rotate",
     "revoke",
     "rules",

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pulumi
 import pulumi_kubernetes as kubernetes
+from pulumi import ResourceOptions
 from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.core import v1 as core
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
+from components.argocd.pulled import PulledCredential, PulledCredentialArgs
 from components.argocd.sources import (
     FOLDER_NAME,
     DeployedRepository,
@@ -24,7 +26,7 @@ from components.base import Component, UserPassword, encoded, secret
 from components.kubernetes.cluster_roles import DENIED_KINDS
 from components.kubernetes.delivery import secrets_of
 from model.access import TenantRole, deployments, namespace, roles_of
-from model.clusters import Cluster
+from model.clusters import Cluster, ClusterPull
 from model.lifecycle import deploys, syncs
 from model.naming import (
     DELIVERY_STORE,
@@ -35,12 +37,13 @@ from model.naming import (
     VAULT_SERVICE_ACCOUNT,
     labels,
     names_of,
+    pulled_secret,
 )
 from model.repository import Repository, RepositoryKind
 from model.settings import Stage, SyncWindow
 from model.tenant import Environment, State, Tenant
 
-_API = "argoproj.io/v1alpha1"
+API = "argoproj.io/v1alpha1"
 #: What a role of a tenant may do in one environment, as Argo CD's resource and action.
 _READ_ACTIONS = (("applications", "get"),)
 _WRITE_ACTIONS = tuple(("applications", action) for action in ("get", "sync", "override", "action/*"))
@@ -64,7 +67,8 @@ class ArgoCDTenantArgs:
     """`provider` is that of the cluster that Argo CD runs on, `namespace` Argo CD's own namespace there.
 
     `clusters` and `stages` are those of the tenant's environments, by name. `namespaces` are the tenant's namespaces by
-    environment, `repositories` its infra repositories by name.
+    environment, `repositories` its infra repositories by name. `pulling` are the providers of the clusters that pull:
+    the objects of their environments are for their own Argo CD.
     """
 
     tenant: Tenant
@@ -74,6 +78,7 @@ class ArgoCDTenantArgs:
     stages: Mapping[str, Stage]
     namespaces: Mapping[str, pulumi.Output[str]]
     repositories: Mapping[str, DeployedRepository]
+    pulling: Mapping[str, kubernetes.Provider] = field(default_factory=dict)
 
 
 class ArgoCDTenant(Component):
@@ -97,18 +102,18 @@ class ArgoCDTenant(Component):
         applications: list[str] = []
         application_sets: dict[str, str] = {}
         if deploys(args.tenant):
-            for repository_name, deployed in args.repositories.items():
-                if deployed.reader is not None:
-                    self._git_secret(repository_name, deployed.url, deployed.reader)
+            self._git_secrets()
             for environment in args.tenant.environments:
                 app_project = self._app_project(environment)
                 for repository in self._infra():
                     self._chart_secret(environment, repository.name)
+                    here = self._pull(environment) is None
                     if deployment_of(repository).each_folder:
                         name = self._application_set(environment, repository, app_project)
-                        application_sets[name] = names_of(args.tenant).argocd_project(environment.name)
-                    else:
-                        applications.append(self._application(environment, repository, app_project))
+                        if here:
+                            application_sets[name] = names_of(args.tenant).argocd_project(environment.name)
+                    elif name := self._application(environment, repository, app_project):
+                        applications += [name] if here else []
         self.applications = tuple(applications)
         self.application_sets = application_sets
         self.register_outputs({"applications": applications})
@@ -116,21 +121,69 @@ class ArgoCDTenant(Component):
     def _infra(self) -> tuple[Repository, ...]:
         return tuple(r for r in self._args.tenant.repositories if r.kind is RepositoryKind.INFRA)
 
+    def _pull(self, environment: Environment) -> ClusterPull | None:
+        return self._args.clusters[environment.cluster].pull
+
+    def _inside(self, environment: Environment, depends_on: list[pulumi.Resource] | None = None) -> ResourceOptions:
+        """Return the options of an object for the Argo CD that deploys an environment."""
+        pulled = self._pull(environment) is not None
+        provider = self._args.pulling[environment.cluster] if pulled else self._args.provider
+        return self.child(provider, depends_on=depends_on)
+
     def _metadata(self, name: str, environment: Environment) -> ObjectMetaArgs:
+        pull = self._pull(environment)
         return ObjectMetaArgs(
             name=name,
-            namespace=self._args.namespace,
+            namespace=self._args.namespace if pull is None else pull.argocd_namespace,
             labels=labels(self._args.tenant, environment),
         )
 
-    def _git_secret(self, repository: str, url: str, reader: UserPassword) -> None:
-        name = names_of(self._args.tenant).repository_secret(repository)
-        self._repository_secret(f"repository/{repository}", name, reader, {"type": "git", "url": url})
+    def _git_secrets(self) -> None:
+        """Create a Secret per infra repository; on clusters that pull, what delivers it."""
+        tenant, names = self._args.tenant, names_of(self._args.tenant)
+        pulling = {e.cluster: pull for e in tenant.environments if (pull := self._pull(e)) is not None}
+        here = not tenant.environments or any(self._pull(e) is None for e in tenant.environments)
+        for repository, deployed in self._args.repositories.items():
+            if deployed.reader is None:
+                continue
+            name, data = names.repository_secret(repository), {"type": "git", "url": deployed.url}
+            if here:
+                self._repository_secret(f"repository/{repository}", name, deployed.reader, data)
+            for cluster, pull in pulling.items():
+                PulledCredential(
+                    f"{self._prefix}/repository/{repository}/{cluster}",
+                    PulledCredentialArgs(
+                        name,
+                        pull.argocd_namespace,
+                        pulled_secret(self._args.clusters[cluster], tenant, name),
+                        data,
+                        labels(tenant),
+                        self._args.pulling[cluster],
+                    ),
+                    ResourceOptions(parent=self),
+                )
 
     def _chart_secret(self, environment: Environment, repository: str) -> None:
         """Let the environment's AppProject read the chart of a repository, if that is in the tenant's own registry."""
         names, chart = names_of(self._args.tenant), self._args.repositories[repository].chart
-        if chart is not None and chart.puller is not None:
+        if chart is None or chart.puller is None:
+            return
+        pull = self._pull(environment)
+        if pull is not None:
+            name = names.chart_secret(environment.name, repository)
+            PulledCredential(
+                f"{self._prefix}/{environment.name}/{repository}/chart",
+                PulledCredentialArgs(
+                    name,
+                    pull.argocd_namespace,
+                    pulled_secret(self._args.clusters[environment.cluster], self._args.tenant, name),
+                    registry_of(chart, names.argocd_project(environment.name)),
+                    labels(self._args.tenant, environment),
+                    self._args.pulling[environment.cluster],
+                ),
+                ResourceOptions(parent=self),
+            )
+        else:
             self._repository_secret(
                 f"{environment.name}/{repository}/chart",
                 names.chart_secret(environment.name, repository),
@@ -177,6 +230,8 @@ class ArgoCDTenant(Component):
             {"group": "external-secrets.io", "kind": "ExternalSecret", "name": each.name}
             for each in secrets_of(tenant, environment)
         ]
+        if self._pull(environment) is not None:
+            delivered.append({"group": "external-secrets.io", "kind": "ExternalSecret", "name": REGISTRY_SECRET})
         spec: dict[str, object] = {
             "description": f"{tenant.name}, {environment.name}",
             "sourceRepos": self._source_repositories(environment),
@@ -194,11 +249,11 @@ class ArgoCDTenant(Component):
             spec["syncWindows"] = windows
         return CustomResource(
             f"{self._prefix}/{environment.name}/project",
-            api_version=_API,
+            api_version=API,
             kind="AppProject",
             metadata=self._metadata(name, environment),
             spec=spec,
-            opts=self.child(self._args.provider),
+            opts=self._inside(environment),
         )
 
     def _windows(self, environment: Environment) -> list[dict[str, object]]:
@@ -254,13 +309,13 @@ class ArgoCDTenant(Component):
         name = names_of(self._args.tenant).application(environment.name, repository.name)
         CustomResource(
             f"{self._prefix}/{environment.name}/{repository.name}",
-            api_version=_API,
+            api_version=API,
             kind="Application",
             # No resources finalizer: what an Application deployed stays when it is deleted, and the deletion waits for
             # nothing.
             metadata=self._metadata(name, environment),
             spec=self._spec(environment, repository),
-            opts=self.child(self._args.provider, depends_on=[app_project]),
+            opts=self._inside(environment, [app_project]),
         )
         return name
 
@@ -271,7 +326,7 @@ class ArgoCDTenant(Component):
         revision = deployment.revision.of(environment.name)
         CustomResource(
             f"{self._prefix}/{environment.name}/{repository.name}",
-            api_version=_API,
+            api_version=API,
             kind="ApplicationSet",
             metadata=self._metadata(name, environment),
             spec={
@@ -289,7 +344,7 @@ class ArgoCDTenant(Component):
                     "spec": self._spec(environment, repository),
                 },
             },
-            opts=self.child(self._args.provider, depends_on=[app_project]),
+            opts=self._inside(environment, [app_project]),
         )
         return name
 

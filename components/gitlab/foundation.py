@@ -12,6 +12,7 @@ import pulumi_gitlab as gitlab
 from components.base import Component, number
 from components.gitlab.catalogue import publish_catalogue
 from components.gitlab.runners import GitLabRunners, GitLabRunnersArgs
+from components.gitlab.zones import GitLabZones, GitLabZonesArgs
 from components.people import LOGIN_PROVIDER
 from model.naming import CATALOGUE_TAG_VARIABLE, OPERATIONS_ACCOUNT, OPERATIONS_GROUP, RunnerPurpose, name_of_person
 from model.settings import CatalogueSettings, Credential, Edition, GitLabSettings
@@ -24,7 +25,8 @@ class GitLabFoundationArgs:
     `versions` decides which tenants use which tag of the catalogue. `variables` are the CI variables of all tenants'
     pipelines (see `pipeline_variables`). `identities`: people log in by Keycloak, so accounts are linked to their
     identity there. `users` is the account id by user name if the accounts come from a directory; None if the platform
-    creates them. There is a runner per purpose for each of `credentials`, if the settings declare runners.
+    creates them. There is a runner per purpose for each of `credentials`, if the settings declare runners. `zones` are
+    those with clusters that pull their objects.
     """
 
     provider: gitlab.Provider
@@ -36,6 +38,7 @@ class GitLabFoundationArgs:
     variables: Mapping[str, str]
     identities: bool
     users: Mapping[str, pulumi.Output[int]] | None = None
+    zones: Sequence[str] = ()
 
 
 class GitLabFoundation(Component):
@@ -44,7 +47,7 @@ class GitLabFoundation(Component):
     `root` is the id of the tenants' root group, `operations` that of the group of the platform's scheduled work once
     its account is a member, `users` the account id by user name, `catalogue_tag` the tag of the catalogue that tenants
     use, once it exists, `first_catalogue_tag` that of the tenants that use a new version first; None without them.
-    `runners` are the tokens of the declared runners, always secret.
+    `runners` are the tokens of the declared runners, always secret. `zones` are the zones' repositories; None without.
     """
 
     system = "gitlab"
@@ -54,6 +57,7 @@ class GitLabFoundation(Component):
     runners: Mapping[RunnerPurpose, pulumi.Output[str]]
     catalogue_tag: pulumi.Output[str]
     first_catalogue_tag: pulumi.Output[str] | None
+    zones: GitLabZones | None
 
     def __init__(self, name: str, args: GitLabFoundationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Register groups, catalogue, variables and accounts."""
@@ -72,6 +76,10 @@ class GitLabFoundation(Component):
             self._variable(f"{name}/first/{CATALOGUE_TAG_VARIABLE}", platform, CATALOGUE_TAG_VARIABLE, published)
         self.operations, work = self._operations(name, platform)
         self.runners = self._runners(f"{name}/runner", root, work)
+        self.zones = None
+        if args.zones:
+            zones = GitLabZonesArgs(args.provider, settings, number(platform.id), args.zones, args.credentials)
+            self.zones = GitLabZones(f"{name}/zones", zones, pulumi.ResourceOptions(parent=self))
         variables: dict[str, pulumi.Input[str]] = {**args.variables, CATALOGUE_TAG_VARIABLE: self.catalogue_tag}
         for key, value in variables.items():
             self._variable(f"{name}/variable/{key}", root, key, value)

@@ -6,6 +6,7 @@ that account the rights of this environment only.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -20,6 +21,8 @@ from model.clusters import Cluster, SecretDelivery
 from model.naming import (
     DELIVERY_STORE,
     MANAGED_BY_LABEL,
+    PULL_SECRET,
+    REGISTRY_SECRET,
     VAULT_SERVICE_ACCOUNT,
     environment_folder,
     kubernetes_auth_path,
@@ -27,7 +30,7 @@ from model.naming import (
 )
 from model.tenant import DeliveredSecret, Environment, Tenant
 
-_API = "external-secrets.io/v1"
+API = "external-secrets.io/v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,10 @@ class VaultAddress:
 
 @dataclass(frozen=True, slots=True)
 class NamespaceSecretsArgs:
-    """One namespace. `deleted_with` is the namespace too if it is not protected, None otherwise."""
+    """One namespace. `deleted_with` is the namespace too if it is not protected, None otherwise.
+
+    `registry` is the host of the registry whose pull secret is delivered as well; None if it is not.
+    """
 
     tenant: Tenant
     environment: Environment
@@ -51,6 +57,7 @@ class NamespaceSecretsArgs:
     deleted_with: core.Namespace | None
     labels: Mapping[str, str]
     provider: kubernetes.Provider
+    registry: str | None = None
 
 
 class NamespaceSecrets(Component):
@@ -66,13 +73,15 @@ class NamespaceSecrets(Component):
         self._store()
         for secret in secrets_of(args.tenant, args.environment):
             self._secret(secret)
+        if args.registry is not None:
+            self._pull_secret(args.registry)
         self.register_outputs({})
 
     def _object(self, logical: str, kind: str, name: str, spec: Mapping[str, object]) -> None:
         namespace = self._args.namespace
         CustomResource(
             f"{self._prefix}/{logical}",
-            api_version=_API,
+            api_version=API,
             kind=kind,
             metadata=ObjectMetaArgs(
                 name=name,
@@ -89,13 +98,7 @@ class NamespaceSecrets(Component):
             "server": vault.url,
             "path": names.secrets_mount,
             "version": "v2",
-            "auth": {
-                "kubernetes": {
-                    "mountPath": kubernetes_auth_path(self._args.cluster),
-                    "role": names.namespace(self._args.environment.name),
-                    "serviceAccountRef": {"name": VAULT_SERVICE_ACCOUNT},
-                }
-            },
+            "auth": _log_in(self._args.cluster, names.namespace(self._args.environment.name)),
         }
         if vault.authority is not None:
             provider["caBundle"] = encoded(vault.authority)
@@ -114,20 +117,33 @@ class NamespaceSecrets(Component):
                     for name, field in secret.keys.items()
                 ]
             }
+        self._external(f"secret/{secret.name}", secret.name, source, {})
+
+    def _pull_secret(self, registry: str) -> None:
+        """Deliver the credential by which the cluster pulls the tenant's images, from where pipelines read it."""
+        key = f"{names_of(self._args.tenant).secrets_mount}/{PULL_SECRET}"
+        template = {
+            "type": "kubernetes.io/dockerconfigjson",
+            "engineVersion": "v2",
+            "data": {".dockerconfigjson": _docker_template(registry)},
+        }
+        self._external("pull-secret", REGISTRY_SECRET, {"dataFrom": [{"extract": {"key": key}}]}, template)
+
+    def _external(self, logical: str, name: str, source: Mapping[str, object], template: Mapping[str, object]) -> None:
         self._object(
-            f"secret/{secret.name}",
+            logical,
             "ExternalSecret",
-            secret.name,
+            name,
             {
                 "refreshInterval": self._args.delivery.refresh_interval,
                 "secretStoreRef": {"kind": "SecretStore", "name": DELIVERY_STORE},
                 "target": {
-                    "name": secret.name,
+                    "name": name,
                     # Owner: the Secret is deleted with this object. Retain: it stays if the secret in Vault is deleted.
                     "creationPolicy": "Owner",
                     "deletionPolicy": "Retain",
                     # Without a template, the Secret would have the label of objects that the program manages.
-                    "template": {"metadata": {"labels": _without_manager(self._args.labels)}},
+                    "template": {"metadata": {"labels": without_manager(self._args.labels)}, **template},
                 },
                 **source,
             },
@@ -140,10 +156,43 @@ def secrets_of(tenant: Tenant, environment: Environment) -> tuple[DeliveredSecre
 
 
 def needs_store(tenant: Tenant, environment: Environment, cluster: Cluster) -> bool:
-    """Return whether an environment uses a store: for its tenant file, or because its members may write secrets."""
+    """Return whether an environment uses a store: for its tenant file, or because its members may write secrets.
+
+    On a cluster that pulls, every environment does.
+    """
     opened = cluster.secret_delivery is not None and cluster.secret_delivery.operator in cluster.operators
-    return opened or bool(secrets_of(tenant, environment))
+    return opened or cluster.pull is not None or bool(secrets_of(tenant, environment))
 
 
-def _without_manager(labels: Mapping[str, str]) -> dict[str, str]:
+def _log_in(cluster: Cluster, role: str) -> dict[str, object]:
+    """Return how External Secrets logs in: with a token of the account `vault`, which it requests.
+
+    The role of a cluster that pulls takes tokens for one audience only.
+    """
+    if cluster.pull is None:
+        account: dict[str, object] = {"name": VAULT_SERVICE_ACCOUNT}
+        return {
+            "kubernetes": {"mountPath": kubernetes_auth_path(cluster), "role": role, "serviceAccountRef": account},
+        }
+    account = {"name": VAULT_SERVICE_ACCOUNT, "audiences": [cluster.token_audience]}
+    return {
+        "jwt": {
+            "path": kubernetes_auth_path(cluster),
+            "role": role,
+            "kubernetesServiceAccountToken": {"serviceAccountRef": account},
+        }
+    }
+
+
+def _docker_template(registry: str) -> str:
+    """Return External Secrets' template of a docker configuration, for a secret with `username` and `password`."""
+    entry = (
+        '{"username":{{ .username | toJson }},"password":{{ .password | toJson }},'
+        '"auth":{{ printf "%s:%s" .username .password | b64enc | toJson }}}'
+    )
+    return f'{{"auths":{{{json.dumps(registry)}:{entry}}}}}'
+
+
+def without_manager(labels: Mapping[str, str]) -> dict[str, str]:
+    """Return labels without that of the objects that the program manages: a delivered Secret is none of them."""
     return {key: value for key, value in labels.items() if key != MANAGED_BY_LABEL}

@@ -154,7 +154,7 @@ class TenantNamespace(Component):
             pulumi.ResourceOptions(parent=self),
         )
         self._people()
-        if args.registry is not None:
+        if args.registry is not None and args.cluster.pull is None:
             self._pull_secret(args.registry)
         if args.cluster.image_verifier is not None and args.signing is not None:
             self._signed_images(args.cluster.image_verifier, args.signing)
@@ -303,7 +303,10 @@ class TenantNamespace(Component):
         )
 
     def _secrets(self, vault: VaultAddress) -> None:
-        """Deliver secrets of Vault, if an operator of the cluster does that and the environment uses it."""
+        """Deliver secrets of Vault, if an operator of the cluster does that and the environment uses it.
+
+        On a cluster that pulls, also the pull secret: no manifest contains a Secret.
+        """
         args, delivery = self._args, self._args.cluster.secret_delivery
         if delivery is not None and needs_store(args.tenant, args.environment, args.cluster):
             NamespaceSecrets(
@@ -318,13 +321,21 @@ class TenantNamespace(Component):
                     deleted_with=self._deleted_with,
                     labels=self._labels,
                     provider=args.provider,
+                    registry=args.registry.host
+                    if args.registry is not None and args.cluster.pull is not None
+                    else None,
                 ),
                 pulumi.ResourceOptions(parent=self),
             )
 
     def _vault_account(self) -> None:
-        """Create the account by which workloads log in to Vault. It may only review its own token."""
+        """Create the account by which workloads log in to Vault. It may only review its own token.
+
+        Vault reviews no token of a cluster that it does not reach: it verifies the signature (`components.vault`).
+        """
         self._account(VAULT_SERVICE_ACCOUNT, mounts_token=True)
+        if self._args.cluster.pull is not None:
+            return
         rbac.ClusterRoleBinding(
             f"{self._prefix}/binding/vault",
             # An earlier version had a binding of another name: the roleRef of a binding cannot be changed.

@@ -46,19 +46,47 @@ def _stores(cluster: Cluster, url: str | None) -> AdmissionRule:
             f"{vault}.server == {cel_text(url)} && "
             f"{vault}.?path.orValue('') == namespaceObject.metadata.labels['{TENANT_LABEL}'] && "
             f"{vault}.all(k, k in {cel_list(_VAULT_KEYS)}) && "
-            f"{vault}.?auth.orValue({{}}).map(k, k) == ['kubernetes'] && "
-            f"{vault}.auth.kubernetes.all(k, k in {cel_list(('mountPath', 'role', 'serviceAccountRef'))}) && "
-            f"{vault}.auth.kubernetes.?mountPath.orValue('') == {cel_text(kubernetes_auth_path(cluster))} && "
-            f"{vault}.auth.kubernetes.?role.orValue('') == request.namespace && "
-            f"has({vault}.auth.kubernetes.serviceAccountRef) && "
-            f"{vault}.auth.kubernetes.serviceAccountRef.?name.orValue('') == {cel_text(VAULT_SERVICE_ACCOUNT)} && "
-            f"!has({vault}.auth.kubernetes.serviceAccountRef.namespace)",
+            + (_token_review(vault, cluster) if cluster.pull is None else _signed_token(vault, cluster)),
             "a SecretStore reads the project's own mount: provider vault, server "
-            f"{url}, path as the project's slug, auth.kubernetes with mountPath "
+            f"{url}, path as the project's slug, {_LOG_IN[cluster.pull is not None]} "
             f"{kubernetes_auth_path(cluster)}, role as the namespace and serviceAccountRef {VAULT_SERVICE_ACCOUNT}; "
             f"other keys of vault: {', '.join(key for key in _VAULT_KEYS if key not in ('server', 'path', 'auth'))}",
         )
     return AdmissionRule("stores", (Match("external-secrets.io", ("secretstores",)),), (demand,), when=SPEC_CHANGED)
+
+
+#: What the message says about the log-in, by whether the cluster pulls its objects.
+_LOG_IN = {False: "auth.kubernetes with mountPath", True: "auth.jwt with kubernetesServiceAccountToken and path"}
+
+
+def _token_review(vault: str, cluster: Cluster) -> str:
+    auth = f"{vault}.auth.kubernetes"
+    return (
+        f"{vault}.?auth.orValue({{}}).map(k, k) == ['kubernetes'] && "
+        f"{auth}.all(k, k in {cel_list(('mountPath', 'role', 'serviceAccountRef'))}) && "
+        f"{auth}.?mountPath.orValue('') == {cel_text(kubernetes_auth_path(cluster))} && "
+        f"{auth}.?role.orValue('') == request.namespace && "
+        f"has({auth}.serviceAccountRef) && "
+        f"{auth}.serviceAccountRef.?name.orValue('') == {cel_text(VAULT_SERVICE_ACCOUNT)} && "
+        f"!has({auth}.serviceAccountRef.namespace)"
+    )
+
+
+def _signed_token(vault: str, cluster: Cluster) -> str:
+    """Allow the log-in by a token that the operator requests for the account `vault`, for Vault's audience only."""
+    auth = f"{vault}.auth.jwt"
+    account = f"{auth}.kubernetesServiceAccountToken.serviceAccountRef"
+    return (
+        f"{vault}.?auth.orValue({{}}).map(k, k) == ['jwt'] && "
+        f"{auth}.all(k, k in {cel_list(('path', 'role', 'kubernetesServiceAccountToken'))}) && "
+        f"{auth}.?path.orValue('') == {cel_text(kubernetes_auth_path(cluster))} && "
+        f"{auth}.?role.orValue('') == request.namespace && "
+        f"has({auth}.kubernetesServiceAccountToken) && "
+        f"{auth}.kubernetesServiceAccountToken.map(k, k) == ['serviceAccountRef'] && "
+        f"{account}.?name.orValue('') == {cel_text(VAULT_SERVICE_ACCOUNT)} && "
+        f"{account}.?audiences.orValue([]) == {cel_list((cluster.token_audience,))} && "
+        f"!has({account}.namespace)"
+    )
 
 
 def _external_secrets() -> AdmissionRule:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -32,17 +32,22 @@ _LIMITS = {"sampleLimit": 20_000, "labelLimit": 64, "labelValueLengthLimit": 102
 
 @dataclass(frozen=True, slots=True)
 class DeploymentsPlace:
-    """Where Argo CD's metrics are: its namespace, and the provider of its cluster."""
+    """Where an Argo CD's metrics are: its namespace, the provider of its cluster, and the environments it deploys.
+
+    `name` is a part of logical names: the cluster, if it is one that pulls.
+    """
 
     namespace: str
     provider: kubernetes.Provider
+    environments: Sequence[Environment]
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ObservabilityTenantArgs:
     """`providers` are by cluster, `namespaces` by environment. `runbooks` is the page of procedures.
 
-    `generation` are the stored credentials that are handed out. `deployments` None: there is no Argo CD. `grafana`
+    `generation` are the stored credentials that are handed out. `deployments` is empty without Argo CD. `grafana`
     None: the tenant has no dashboards.
     """
 
@@ -51,7 +56,7 @@ class ObservabilityTenantArgs:
     namespaces: Mapping[str, pulumi.Output[str]]
     runbooks: str
     generation: Credential
-    deployments: DeploymentsPlace | None
+    deployments: Sequence[DeploymentsPlace]
     grafana: GrafanaPlace | None = None
 
 
@@ -75,8 +80,9 @@ class ObservabilityTenant(Component):
         if is_observed(tenant):
             for environment in tenant.environments:
                 self._environment(environment)
-            if args.deployments is not None and tenant.state is State.ACTIVE:
-                self._deployments(args.deployments)
+            if tenant.state is State.ACTIVE:
+                for place in args.deployments:
+                    self._deployments(place)
         self.dashboards = None
         if args.grafana is not None:
             grafana = TenantGrafanaArgs(tenant, args.grafana, args.runbooks)
@@ -147,10 +153,10 @@ class ObservabilityTenant(Component):
 
     def _deployments(self, place: DeploymentsPlace) -> None:
         tenant = self._args.tenant
-        if not tenant.environments or all(r.kind is not RepositoryKind.INFRA for r in tenant.repositories):
+        if not place.environments or all(r.kind is not RepositoryKind.INFRA for r in tenant.repositories):
             return
         groups: list[dict[str, object]] = []
-        for environment in tenant.environments:
+        for environment in place.environments:
             subject = subject_of(tenant, environment, self._args.runbooks, place.namespace)
             groups += groups_spec(subject, [rules.deployments(subject)])
         self._for_deployments(place, "rules", API, "PrometheusRule", {"groups": groups})
@@ -165,7 +171,7 @@ class ObservabilityTenant(Component):
     ) -> None:
         tenant = self._args.tenant
         CustomResource(
-            f"{self._prefix}/deployments/{part}",
+            f"{self._prefix}/deployments/{place.name and f'{place.name}/'}{part}",
             api_version=api,
             kind=kind,
             metadata=ObjectMetaArgs(

@@ -11,9 +11,19 @@ from pulumi_vault import jwt
 from pulumi_vault import kubernetes as kubernetes_auth
 
 from components.base import Component, OidcClient
+from components.vault.policies import to_hcl, zone_rules
 from components.vault.secrets import write_secret
-from model.clusters import Cluster
-from model.naming import OIDC_AUTH_PATH, PIPELINE_AUTH_PATH, PLATFORM_MOUNT, SIGNING_MOUNT, kubernetes_auth_path
+from model.clusters import Cluster, ClusterPull
+from model.naming import (
+    OIDC_AUTH_PATH,
+    PIPELINE_AUTH_PATH,
+    PLATFORM_MOUNT,
+    SIGNING_MOUNT,
+    ZONE_ACCOUNT,
+    ZONE_ROLE,
+    kubernetes_auth_path,
+    zone_policy,
+)
 from model.settings import Endpoint
 
 #: Roles of the OIDC back end: ``person`` logs in by the browser, ``token`` with a token that a command line already
@@ -22,6 +32,7 @@ PERSON_ROLE = "person"
 TOKEN_ROLE = "token"  # noqa: S105 - a role's name
 
 _HOUR = 3600
+_BEGIN = "-----BEGIN"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +60,8 @@ class VaultFoundation(Component):
 
     `oidc_accessor` is the accessor of the OIDC mount (None without Keycloak), `kubernetes_paths` the auth path of each
     cluster once it is configured, `pipeline_path` the auth path that accepts GitLab's job tokens (None without GitLab),
-    `signing_mount` the path of the mount of signing keys (None if nothing is signed).
+    `signing_mount` the path of the mount of signing keys (None if nothing is signed), `platform_mount` that of the
+    mount for the platform's own machines (None without secrets for them).
     """
 
     system = "vault"
@@ -57,6 +69,7 @@ class VaultFoundation(Component):
     kubernetes_paths: Mapping[str, pulumi.Output[str]]
     pipeline_path: pulumi.Output[str] | None
     signing_mount: pulumi.Output[str] | None
+    platform_mount: pulumi.Output[str] | None
 
     def __init__(self, name: str, args: VaultFoundationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Register the auth back ends and the mount."""
@@ -66,8 +79,7 @@ class VaultFoundation(Component):
         self.kubernetes_paths = {cluster.name: self._kubernetes(name, cluster) for cluster in args.clusters}
         self.pipeline_path = self._pipelines(name, args.gitlab) if args.gitlab else None
         self.signing_mount = self._signing_mount(name) if args.signs else None
-        if args.secrets:
-            self._platform(f"{name}/platform", args.secrets)
+        self.platform_mount = self._platform(f"{name}/platform", args.secrets) if args.secrets else None
         self.register_outputs({"oidcAccessor": self.oidc_accessor, "kubernetesPaths": dict(self.kubernetes_paths)})
 
     def _pipelines(self, name: str, issuer: Endpoint) -> pulumi.Output[str]:
@@ -93,8 +105,11 @@ class VaultFoundation(Component):
         )
         return mount.path
 
-    def _platform(self, name: str, secrets: Mapping[str, Mapping[str, pulumi.Input[str]]]) -> None:
-        """Create the mount for credentials of the platform's own machines. No policy of a tenant names it."""
+    def _platform(self, name: str, secrets: Mapping[str, Mapping[str, pulumi.Input[str]]]) -> pulumi.Output[str]:
+        """Create the mount for credentials of the platform's own machines. No policy of a tenant names it.
+
+        The Argo CD of a cluster that pulls reads its own folders.
+        """
         mount = vault.Mount(
             name,
             path=PLATFORM_MOUNT,
@@ -104,7 +119,8 @@ class VaultFoundation(Component):
             opts=self.child(self._args.provider),
         )
         for path, fields in secrets.items():
-            write_secret(self, f"{name}/{path}", mount, path, fields, self._args.provider)
+            write_secret(self, f"{name}/{path}", mount.path, path, fields, self._args.provider, parent=mount)
+        return mount.path
 
     def _authority(self, of: Endpoint | Cluster) -> str | None:
         authority = of.authority(self._args.authorities)
@@ -159,6 +175,8 @@ class VaultFoundation(Component):
 
     def _kubernetes(self, name: str, cluster: Cluster) -> pulumi.Output[str]:
         provider = self._args.provider
+        if cluster.pull is not None:
+            return self._issuer(name, cluster, cluster.pull)
         backend = vault.AuthBackend(
             f"{name}/auth/kubernetes/{cluster.name}",
             type="kubernetes",
@@ -177,6 +195,46 @@ class VaultFoundation(Component):
             opts=self.child(provider, parent=backend, deleted_with=backend),
         )
         return config.backend.apply(lambda path: path or kubernetes_auth_path(cluster))
+
+    def _issuer(self, name: str, cluster: Cluster, pull: ClusterPull) -> pulumi.Output[str]:
+        """Accept the tokens of a cluster that Vault does not reach, by the public keys of their issuer."""
+        backend = jwt.AuthBackend(
+            f"{name}/auth/jwt/{cluster.name}",
+            type="jwt",
+            path=kubernetes_auth_path(cluster),
+            description=f"Workloads of cluster {cluster.name}",
+            jwt_validation_pubkeys=_pems(self._args.authorities[str(pull.keys)]),
+            bound_issuer=pull.issuer,
+            opts=self.child(self._args.provider),
+        )
+        policy = vault.Policy(
+            f"{name}/policy/zone/{cluster.name}",
+            name=zone_policy(cluster),
+            policy=to_hcl(zone_rules(cluster)),
+            opts=self.child(self._args.provider),
+        )
+        # The cluster's own Argo CD: it reads the zone's repository, and those of the tenants.
+        jwt.AuthBackendRole(
+            f"{name}/auth/jwt/{cluster.name}/{ZONE_ROLE}",
+            backend=backend.path,
+            role_name=ZONE_ROLE,
+            role_type="jwt",
+            user_claim="sub",
+            bound_audiences=[cluster.token_audience],
+            bound_subject=f"system:serviceaccount:{pull.argocd_namespace}:{ZONE_ACCOUNT}",
+            token_policies=[policy.name],
+            token_ttl=_HOUR,
+            token_max_ttl=_HOUR,
+            opts=self.child(self._args.provider, parent=backend, deleted_with=backend),
+        )
+        return backend.path.apply(str)
+
+
+def _pems(text: str) -> list[str]:
+    """Return each of the PEM texts that stand one after the other."""
+    return [
+        f"{_BEGIN}{part}".strip() if _BEGIN in text else part.strip() for part in text.split(_BEGIN) if part.strip()
+    ]
 
 
 def _settled(authority: str) -> str:

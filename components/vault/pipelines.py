@@ -120,7 +120,7 @@ class PipelineAccess(Component):
                 own = self._policy("operations", names.operations_policy, to_hcl(operations_rules(tenant)))
                 self._role("operations", jobs.auth_path, {"project_id": jobs.operations.apply(str), **SCHEDULED}, own)
         for path, fields in args.secrets.items():
-            write_secret(self, f"{name}/secret/{path}", args.mount, path, fields, args.provider)
+            write_secret(self, f"{name}/secret/{path}", args.mount.path, path, fields, args.provider, parent=args.mount)
         self.register_outputs({})
 
     def _environment(

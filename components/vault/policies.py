@@ -21,14 +21,19 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from model.access import secrets
+from model.clusters import Cluster
 from model.naming import (
     CI_ENVIRONMENTS_FOLDER,
     CI_FOLDER,
     OPERATIONS_FOLDER,
+    PLATFORM_MOUNT,
+    PULL_SECRET,
     REVIEW_FOLDER,
     SIGNING_MOUNT,
     environment_folder,
     names_of,
+    pulled_folder,
+    zone_folder,
 )
 from model.tenant import Environment, Right, Tenant
 
@@ -79,12 +84,17 @@ def _undoable(mount: str, below: str) -> tuple[PolicyRule, ...]:
     )
 
 
-def environment_rules(tenant: Tenant, environment: Environment) -> tuple[PolicyRule, ...]:
-    """Return the rules for the workloads of one environment: they read their own secrets only."""
+def environment_rules(tenant: Tenant, environment: Environment, *, pulls: bool = False) -> tuple[PolicyRule, ...]:
+    """Return the rules for the workloads of one environment: they read their own secrets only.
+
+    `pulls`: its cluster pulls its objects, so the pull secret of its images is delivered from Vault. Every pod of the
+    environment has this credential in any case.
+    """
     mount, folder = names_of(tenant).secrets_mount, environment_folder(environment.name)
     return (
         PolicyRule(f"{mount}/data/{folder}/*", _READ),
         PolicyRule(f"{mount}/metadata/{folder}/*", _LIST),
+        *((PolicyRule(f"{mount}/data/{PULL_SECRET}", _READ),) if pulls else ()),
     )
 
 
@@ -121,6 +131,17 @@ def operations_rules(tenant: Tenant) -> tuple[PolicyRule, ...]:
     return (
         PolicyRule(f"{mount}/data/{OPERATIONS_FOLDER}/*", _READ),
         *(PolicyRule(f"{mount}/data/{path}", _READ) for path in sorted(paths)),
+    )
+
+
+def zone_rules(cluster: Cluster) -> tuple[PolicyRule, ...]:
+    """Return the rules for the Argo CD of a cluster that pulls.
+
+    It reads the credentials of its zone's and its tenants' repositories, in the platform's mount.
+    """
+    return tuple(
+        PolicyRule(f"{PLATFORM_MOUNT}/data/{folder}/*", _READ)
+        for folder in (zone_folder(cluster.zone), pulled_folder(cluster))
     )
 
 

@@ -15,18 +15,19 @@ from components.base import Component, secret
 def write_secret(
     owner: Component,
     name: str,
-    mount: vault.Mount,
+    mount: pulumi.Input[str],
     path: str,
     fields: Mapping[str, pulumi.Input[str]],
     provider: vault.Provider,
+    parent: vault.Mount | None = None,
 ) -> None:
     """Write fields to a path of a KV version 2 mount. They are encrypted in the state."""
     kv.SecretV2(
         name,
-        mount=mount.path,
+        mount=mount,
         name=path,
         data_json=secret(pulumi.Output.all(**fields).apply(lambda values: json.dumps(values, sort_keys=True))),
         # Versions of a rotated credential are of no use.
         delete_all_versions=True,
-        opts=owner.child(provider, parent=mount),
+        opts=owner.child(provider, parent=parent),
     )

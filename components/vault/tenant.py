@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 
 import pulumi
 import pulumi_vault as vault
-from pulumi_vault import identity, transit
+from pulumi_vault import identity, jwt, transit
 from pulumi_vault import kubernetes as kubernetes_auth
 
 from components.base import Component
 from components.vault.pipelines import PipelineAccess, PipelineAccessArgs, PipelineIdentity
 from components.vault.policies import environment_rules, role_rules, to_hcl, verification_rules
+from components.vault.secrets import write_secret
 from model.access import TenantRole, has_any, roles_of
 from model.clusters import Cluster
 from model.lifecycle import protects_data, workloads_authenticate
@@ -30,7 +31,8 @@ class VaultTenantArgs:
     `oidc_accessor` is the accessor of the OIDC mount (None: people cannot log in), `kubernetes_auth_paths` the auth
     path of each cluster (missing: its workloads cannot log in). `pipelines` is None if GitLab is off;
     `pipeline_secrets` are those that the platform writes for pipelines: fields by path in the mount. `signing_mount` is
-    the path of the mount of signing keys; None if no pipeline pushes images.
+    the path of the mount of signing keys; None if no pipeline pushes images. `pulled_secrets` are the credentials of
+    repositories for clusters that pull: fields by path in `platform_mount`.
     """
 
     tenant: Tenant
@@ -42,6 +44,8 @@ class VaultTenantArgs:
     pipelines: PipelineIdentity | None = None
     pipeline_secrets: Mapping[str, Mapping[str, pulumi.Input[str]]] = field(default_factory=dict)
     signing_mount: pulumi.Input[str] | None = None
+    platform_mount: pulumi.Input[str] | None = None
+    pulled_secrets: Mapping[str, Mapping[str, pulumi.Input[str]]] = field(default_factory=dict)
 
 
 class VaultTenant(Component):
@@ -89,6 +93,9 @@ class VaultTenant(Component):
             ),
             pulumi.ResourceOptions(parent=self),
         )
+        if args.platform_mount is not None:
+            for path, fields in args.pulled_secrets.items():
+                write_secret(self, f"{name}/pulled/{path}", args.platform_mount, path, fields, args.provider)
         self.register_outputs({"mount": self.mount})
 
     def _signing_key(self, name: str, mount: pulumi.Input[str]) -> pulumi.Output[Sequence[str]]:
@@ -145,20 +152,39 @@ class VaultTenant(Component):
         policy = vault.Policy(
             f"{name}/policy/env/{environment.name}",
             name=names.environment_policy(environment.name),
-            policy=to_hcl(environment_rules(tenant, environment)),
+            policy=to_hcl(
+                environment_rules(tenant, environment, pulls=self._args.clusters[environment.cluster].pull is not None)
+            ),
             opts=self.child(provider),
         )
         path = self._args.kubernetes_auth_paths.get(environment.cluster)
         if path is None:
             return
         namespace = names.namespace(environment.name)
+        cluster = self._args.clusters[environment.cluster]
+        if cluster.pull is not None:
+            # Vault verifies the signature and the end of a token, and asks nobody whether its pod still exists.
+            jwt.AuthBackendRole(
+                f"{name}/jwt-role/{environment.name}",
+                backend=path,
+                role_name=namespace,
+                role_type="jwt",
+                user_claim="sub",
+                bound_audiences=[cluster.token_audience],
+                bound_subject=f"system:serviceaccount:{namespace}:{VAULT_SERVICE_ACCOUNT}",
+                token_policies=[policy.name],
+                token_ttl=_HOUR,
+                token_max_ttl=_HOUR,
+                opts=self.child(provider),
+            )
+            return
         kubernetes_auth.AuthBackendRole(
             f"{name}/kubernetes-role/{environment.name}",
             backend=path,
             role_name=namespace,
             bound_service_account_names=[VAULT_SERVICE_ACCOUNT],
             bound_service_account_namespaces=[namespace],
-            audience=self._args.clusters[environment.cluster].token_audience,
+            audience=cluster.token_audience,
             token_policies=[policy.name],
             token_ttl=_HOUR,
             token_max_ttl=8 * _HOUR,

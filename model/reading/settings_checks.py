@@ -15,6 +15,7 @@ from model.naming import proxy_project
 from model.problems import KeyPath
 from model.reading.archetypes_load import misfits, undeclared_words
 from model.reading.cluster_backup import check_cluster_backup, to_cluster_backup
+from model.reading.cluster_pull import check_cluster_pull, to_cluster_pull
 from model.reading.fields import check_slug
 from model.reading.grafana import check_grafana, to_grafana
 from model.reading.settings_schema import (
@@ -337,6 +338,7 @@ def _check_cluster(name: str, cluster: ClusterSection, file: SettingsSection, no
             f"usine:clusters.{name}.imageVerifier: no image is signed: {', '.join(absent)} not in usine:systems",
         )
     check_cluster_backup(name, cluster, file, note)
+    check_cluster_pull(name, cluster, file, note)
     for key in WorkloadRulesSection.model_fields:
         alias = to_camel(key)
         _once((*path, "workloads", alias), getattr(cluster.workloads, key) or (), note)
@@ -363,7 +365,7 @@ def _cluster(name: str, cluster: ClusterSection) -> Cluster:
         name=name,
         zone=cluster.zone,
         server=cluster.server,
-        context=cluster.context,
+        context=cluster.context or "",
         stages=tuple(cluster.stages),
         ca=None if cluster.ca is None else Path(cluster.ca),
         capacity=None
@@ -382,5 +384,6 @@ def _cluster(name: str, cluster: ClusterSection) -> Cluster:
         else ImageVerifier(Verifier(cluster.image_verifier.kind), cluster.image_verifier.namespace or "kyverno"),
         backup=to_cluster_backup(cluster.backup),
         argocd_token=cluster.argocd_token,
+        pull=to_cluster_pull(cluster.pull),
         **stated,
     )

@@ -204,12 +204,20 @@ class ClusterBackupSection(Section):
     longest: f.Days = 90
 
 
+class ClusterPullSection(Section):
+    """How a cluster that the platform does not reach gets its objects."""
+
+    issuer: v.Line
+    keys: v.Line
+    argocd_namespace: v.NamespaceName = "argocd"
+
+
 class ClusterSection(Section):
     """A Kubernetes cluster."""
 
     zone: str
     server: v.ApiServer
-    context: v.Line
+    context: v.Line | None = None
     stages: list[str]  # empty: a cluster of the platform, where no tenant deploys
     ca: v.Line | None = None
     capacity: CapacitySection | None = None
@@ -227,6 +235,7 @@ class ClusterSection(Section):
     image_verifier: ImageVerifierSection | None = None
     backup: ClusterBackupSection | None = None
     argocd_token: v.TokenFile | None = None
+    pull: ClusterPullSection | None = None
 
 
 class LimitsSection(Section):

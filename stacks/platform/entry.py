@@ -11,6 +11,7 @@ from pulumi.runtime.config import CONFIG, get_config_env
 
 from model.problems import Problem, SpecError
 from model.reading.catalogue import FOLDER, read_catalogue
+from model.reading.cluster_pull import pem_of_keys
 from model.reading.load import load
 from model.reading.settings_load import settings_from_config
 from model.settings import Settings
@@ -61,14 +62,17 @@ def stack_config() -> dict[str, str]:
 
 
 def read_authorities(settings: Settings, root: Path) -> dict[str, str]:
-    """Return the PEM texts of the CA files that the settings name, by path. Raises SpecError for unreadable files."""
+    """Return the PEM texts of the files in `Settings.authorities`, by path. Raises SpecError for unreadable files."""
     texts, problems = {}, []
     for path in settings.authorities:
         try:
-            texts[str(path)] = (root / path).read_text(encoding="ascii")
+            text = (root / path).read_text(encoding="ascii")
+            texts[str(path)] = pem_of_keys(text) if path in settings.issuer_keys else text
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "not a PEM file"
             problems.append(Problem(settings.source, 1, 1, f"certificate authority {path}: {reason}"))
+        except ValueError as error:
+            problems.append(Problem(settings.source, 1, 1, f"public keys of an issuer {path}: {error}"))
     if problems:
         raise SpecError(tuple(problems))
     return texts

@@ -19,7 +19,7 @@ from stacks.platform.providers import make_providers
 class Files:
     """The files that the program needs, read before it runs.
 
-    `authorities` is the PEM text of each CA file that the settings name, by its path in the settings; `catalogue` is
+    `authorities` is the PEM text of each file of `Settings.authorities`, by its path in the settings; `catalogue` is
     the text of the CI catalogue's files, by their path in the catalogue.
     """
 

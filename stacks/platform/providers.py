@@ -72,7 +72,11 @@ def make_providers(
 _Options = pulumi.ResourceOptions | None
 
 
-def _own(system: System, opts: _Options) -> pulumi.ResourceOptions:
+#: Where the plugin of a cluster that pulls writes its manifests. Nothing reads them: docs/zones.md.
+_RENDERED = "out/rendered"
+
+
+def _own(system: System | None, opts: _Options) -> pulumi.ResourceOptions:
     """Return the options of a system's provider. Its plugin starts without the credentials of other systems."""
     return pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(env_var_mappings=hidden_from(system)))
 
@@ -130,6 +134,8 @@ def _sonarqube(
 
 
 def _kubernetes(name: str, settings: Settings, cluster: str, opts: _Options) -> kubernetes.Provider:
+    if settings.clusters[cluster].pull is not None:
+        return _rendering(name, cluster, opts)
     return kubernetes.Provider(
         name,
         context=settings.clusters[cluster].context,
@@ -146,4 +152,24 @@ def _kubernetes(name: str, settings: Settings, cluster: str, opts: _Options) -> 
         # With the default of 5 requests per second, a refresh of 300 objects takes ten seconds.
         kube_client_settings=kubernetes.KubeClientSettingsArgs(qps=500, burst=1000, timeout=60),
         opts=_own(System.KUBERNETES, opts),
+    )
+
+
+def _rendering(name: str, cluster: str, opts: _Options) -> kubernetes.Provider:
+    """Return the provider of a cluster that pulls: it connects to no cluster, and keeps the objects in the state.
+
+    It starts without KUBECONFIG: with one, the official plugin would check the objects against the API server of its
+    current context, which is another cluster.
+    """
+    return kubernetes.Provider(
+        name,
+        kubeconfig="",
+        render_yaml_to_directory=f"{_RENDERED}/{cluster}",
+        # Without it, a drift scan fails: the plugin reads no object of a cluster that it cannot reach, also if it only
+        # writes manifests (`Read` of pulumi-kubernetes 4.32).
+        skip_update_unreachable=True,
+        cluster_identifier=cluster,
+        enable_server_side_apply=True,
+        suppress_deprecation_warnings=True,
+        opts=_own(None, opts),
     )

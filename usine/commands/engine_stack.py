@@ -144,6 +144,17 @@ def add_stack_argument(parser: argparse.ArgumentParser) -> None:
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of both `up` and `preview`: targets, allowed removals, reports."""
+    add_allowance_argument(parser)
+    parser.add_argument("--target", metavar="URN", action="append", default=[], help="only this resource; repeatable")
+    parser.add_argument("--refresh", action="store_true", help="read the live objects from the systems first")
+    for form in _FORMS:
+        parser.add_argument(
+            f"--{form}", metavar="FILE", type=Path, help=f"write the report to this file, as {form.upper()}"
+        )
+
+
+def add_allowance_argument(parser: argparse.ArgumentParser) -> None:
+    """Add `--allow-removals`."""
     parser.add_argument(
         "--allow-removals",
         metavar="KIND=N",
@@ -152,12 +163,6 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="allow this run to remove N objects of a kind: tenant=3, vault:index/policy:Policy=12; repeatable",
     )
-    parser.add_argument("--target", metavar="URN", action="append", default=[], help="only this resource; repeatable")
-    parser.add_argument("--refresh", action="store_true", help="read the live objects from the systems first")
-    for form in _FORMS:
-        parser.add_argument(
-            f"--{form}", metavar="FILE", type=Path, help=f"write the report to this file, as {form.upper()}"
-        )
 
 
 def add_wait_argument(parser: argparse.ArgumentParser) -> None:

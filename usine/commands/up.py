@@ -6,6 +6,7 @@ import argparse
 import signal
 import sys
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -30,6 +31,7 @@ from usine.commands.engine_stack import (
     write_reports,
 )
 from usine.commands.progress import watched
+from usine.commands.zones_publish import publish
 from usine.engine.binding import BoundPlan, load_plan
 from usine.engine.cli import EngineError
 from usine.engine.guarded import Outcome, Status, guarded_up
@@ -40,6 +42,7 @@ from usine.engine.report import run_report
 from usine.report import as_json, html
 from usine.report.ids import NoticeId
 from usine.report.model import Action, Notice, Report, Severity
+from usine.zones.publish import REMEDY, notices_of
 
 _REPORTS = Path("out") / "up"
 #: Number of runs whose reports and logs are kept.
@@ -49,7 +52,7 @@ _EXIT = {Status.APPLIED: 0, Status.REFUSED: 1, Status.FAILED: 1, Status.PARTIAL:
 
 _EPILOG = """\
 exit code: 0 everything was applied, 1 refused or failed and nothing was applied, 4 some objects were applied and others
-failed (when a system fails, the others go on), 130 interrupted.
+failed (when a system fails, the others go on), or a zone was not published, 130 interrupted.
 """
 
 
@@ -129,7 +132,21 @@ def _apply(
     if outcome.applying and not args.target:
         # After Keycloak's groups have changed: an earlier log-in would still get the old groups.
         notices += end_log_ins(stack.settings, stack.platform.tenants, stack.engine.environment)
+    if outcome.applying:
+        # Also after a run that failed in part: the state has what was done.
+        published = _publish(stack, args)
+        notices += published
+        if outcome.status is Status.APPLIED and any(notice.severity is Severity.WARNING for notice in published):
+            outcome = replace(outcome, status=Status.PARTIAL)
     return outcome, notices
+
+
+def _publish(stack: OpenStack, args: argparse.Namespace) -> tuple[Notice, ...]:
+    """Publish the repositories of zones; the run was applied, so that no problem may end it without a report."""
+    try:
+        return notices_of(publish(stack, dict(args.allow_removals)))
+    except EngineError as error:
+        return (Notice(NoticeId.ZONE, Severity.WARNING, f"zones were not published: {error}", remedy=REMEDY),)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

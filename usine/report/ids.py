@@ -37,6 +37,7 @@ class NoticeId(enum.StrEnum):
     PENDING = "pending"
     PENDING_PEOPLE = "pending-people"
     LOG_INS = "log-ins"
+    ZONE = "zone"
     LOCK_LOST = "lock-lost"
     INTERRUPTED = "interrupted"
 
@@ -70,6 +71,10 @@ MEANINGS: Final[Mapping[NoticeId, tuple[str, str]]] = {
     NoticeId.PENDING: ("run", "an interrupted run left unfinished operations"),
     NoticeId.PENDING_PEOPLE: ("run", "people without an account, who are added by a later run"),
     NoticeId.LOG_INS: ("run", "log-ins to Vault of a person who lost a role were ended, or could not be"),
+    NoticeId.ZONE: (
+        "run and drift scan",
+        "what was published to the repository of a zone, and what its clusters report",
+    ),
     NoticeId.LOCK_LOST: ("run", "the run lost its lock and stopped"),
     NoticeId.INTERRUPTED: ("run", "the run was interrupted"),
     NoticeId.COULD_NOT_LOOK: ("drift scan", "a part of a system could not be read"),

@@ -8,6 +8,7 @@ from lab.plugins.bridge import changed_settings, settings_diff
 from lab.plugins.checking import unsupported
 from lab.plugins.kubernetes import kubeconfig
 from lab.plugins.kubernetes.client import Kube
+from lab.plugins.kubernetes.rendering import INCOMPATIBLE
 from lab.plugins.kubernetes.settings import KubernetesSettings, refused_names, replacing, settings, unknown_names
 from lab.plugins.server import PluginError
 from lab.plugins.wire import Properties, Unknown, decode_map, reveal
@@ -33,6 +34,12 @@ class KubernetesConnection:
         news = reveal(decode_map(request.news))
         failures = [f"`kubernetes:{name}` is not a setting of this provider" for name in unknown_names(news)]
         failures += [unsupported(f"kubernetes:{name}") for name in refused_names(news)]
+        if news.get("renderYamlToDirectory"):
+            failures += [
+                f'"{name}" arg is not compatible with "renderYamlToDirectory" arg'
+                for name in INCOMPATIBLE
+                if news.get(name)
+            ]
         return provider_pb2.CheckResponse(
             inputs=request.news, failures=[provider_pb2.CheckFailure(reason=reason) for reason in failures]
         )
@@ -49,6 +56,13 @@ class KubernetesConnection:
         )
         found = settings({name: value for name, value in values.items() if not isinstance(value, Unknown)})
         self._settings = found
+        if found.folder:
+            # Upstream connects to the ambient cluster, if there is one: the program gives this plugin none.
+            self._kube = None
+            self._unreachable = "manifests are rendered"
+            return provider_pb2.ConfigureResponse(
+                acceptSecrets=True, supportsPreview=True, supports_autonaming_configuration=True
+            )
         try:
             access = kubeconfig.access(found.kubeconfig, found.context)
             kube = Kube(access, qps=found.qps, burst=found.burst, timeout=found.timeout)

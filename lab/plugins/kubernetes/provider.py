@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from lab.plugins.bridge import resource_type
-from lab.plugins.kubernetes import changes, managed, rules, waiting
+from lab.plugins.kubernetes import changes, managed, rendering, rules, waiting
 from lab.plugins.kubernetes.client import Kube, KubeError, NoMatchError, Object
 from lab.plugins.kubernetes.connection import KubernetesConnection
 from lab.plugins.kubernetes.objects import (
@@ -142,8 +142,12 @@ class KubernetesBackend(KubernetesConnection):
         patch = rules.is_patch(request.urn, obj)
         if request.preview and (self._kube is None or has_unknown(obj) or patch or not self._served(obj)):
             return provider_pb2.CreateResponse(properties=request.properties)
-        kube = self._cluster()
         manager = f"pulumi-kubernetes-{secrets.token_hex(4)}"
+        if self._options.folder:
+            rendering.write(self._options.folder, obj)
+            state = checkpoint(obj, obj, marked, str(obj.get("apiVersion", "")), manager)
+            return provider_pb2.CreateResponse(id=object_id(obj), properties=encode_map(state))
+        kube = self._cluster()
         try:
             live = self._make(kube, obj, manager, patch=patch, preview=request.preview)
         except KubeError as error:
@@ -229,6 +233,8 @@ class KubernetesBackend(KubernetesConnection):
         )
 
     def _read_unreachable(self, request: provider_pb2.ReadRequest) -> provider_pb2.ReadResponse:
+        if self._options.skip_unreachable:
+            return provider_pb2.ReadResponse(id=request.id, properties=request.properties, inputs=request.inputs)
         self._host.warn(f"configured Kubernetes cluster is unreachable: {self._unreachable}", request.urn)
         raise PluginError(f"failed to read resource state due to unreachable cluster. {_GONE_HELP}")
 
@@ -240,11 +246,14 @@ class KubernetesBackend(KubernetesConnection):
         obj = normalise(to_object(marked))
         if request.preview and (self._kube is None or has_unknown(obj) or not self._served(obj)):
             return provider_pb2.UpdateResponse(properties=request.news)
-        kube = self._cluster()
         state = decode_map(request.olds)
         _, old = split(state)
         initial = str(state.get(INITIAL_VERSION) or obj.get("apiVersion", ""))
         manager = str(state.get(FIELD_MANAGER) or f"pulumi-kubernetes-{secrets.token_hex(4)}")
+        if self._options.folder:
+            rendering.write(self._options.folder, obj)
+            return provider_pb2.UpdateResponse(properties=encode_map(checkpoint(obj, obj, marked, initial, manager)))
+        kube = self._cluster()
 
         def recorded(live: Object) -> Properties:
             return checkpoint(obj, live, marked, initial, manager)
@@ -313,6 +322,9 @@ class KubernetesBackend(KubernetesConnection):
         """Delete the object and wait until it is gone; it is no error if it is already gone."""
         state = decode_map(request.properties)
         inputs, live = split(state)
+        if self._options.folder:
+            rendering.remove(self._options.folder, live)
+            return
         if self._kube is None:
             raise PluginError(f"configured Kubernetes cluster is unreachable. {_GONE_HELP}")
         name = request.id.rpartition("/")[2]

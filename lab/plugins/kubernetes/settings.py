@@ -16,21 +16,20 @@ BURST: Final = 120
 _CLUSTER_KEYS: Final = ("kubeconfig", "context")
 #: Settings of the official plugin that this plugin does not support, because the program does not use them.
 _REFUSED: Final = (
-    "alwaysRender", "cluster", "deleteUnreachable", "helmReleaseSettings", "namespace",
-    "renderYamlToDirectory", "skipUpdateUnreachable", "strictMode",
+    "alwaysRender", "cluster", "deleteUnreachable", "helmReleaseSettings", "namespace", "strictMode",
 )  # fmt: skip
 _KNOWN: Final = frozenset(
     {
         *_CLUSTER_KEYS, *_REFUSED, "clusterIdentifier", "enableConfigMapMutable", "enablePatchForce",
-        "enableSecretMutable", "enableServerSideApply", "kubeClientSettings", "suppressDeprecationWarnings",
-        "suppressHelmHookWarnings", "upsertExistingObjects",
+        "enableSecretMutable", "enableServerSideApply", "kubeClientSettings", "renderYamlToDirectory",
+        "skipUpdateUnreachable", "suppressDeprecationWarnings", "suppressHelmHookWarnings", "upsertExistingObjects",
     }
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class KubernetesSettings:
-    """The settings in use; `kubeconfig` is a path, a text or a map."""
+    """The settings in use; `kubeconfig` is a path, a text or a map, `folder` where manifests are written (or empty)."""
 
     kubeconfig: Value
     context: str
@@ -41,6 +40,8 @@ class KubernetesSettings:
     qps: float
     burst: int
     timeout: float | None
+    folder: str = ""
+    skip_unreachable: bool = False
 
     def __repr__(self) -> str:
         """Show no kubeconfig content, which contains credentials."""
@@ -89,6 +90,8 @@ def settings(values: Mapping[str, Value]) -> KubernetesSettings:
         qps=number("qps", QPS) or QPS,
         burst=int(number("burst", BURST) or BURST),
         timeout=number("timeout", None),
+        folder=str(found.get("renderYamlToDirectory") or ""),
+        skip_unreachable=flag("skipUpdateUnreachable"),
     )
 
 
@@ -112,6 +115,8 @@ def replacing(olds: Properties, news: Properties, changed: list[str]) -> list[st
     before, after = olds.get("clusterIdentifier"), news.get("clusterIdentifier")
     if before is not None and after is not None:
         return [] if before == after else ["clusterIdentifier"]
+    if "renderYamlToDirectory" in changed:
+        return ["renderYamlToDirectory"]
     for name in _CLUSTER_KEYS:
         if isinstance(news.get(name), Unknown):
             return [name]

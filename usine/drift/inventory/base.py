@@ -119,9 +119,12 @@ class InventoryScope:
         A tenant without a file, but with objects in the state, belongs to the stack as well.
         """
         self.settings = settings
-        self.resources = tuple(resources)
+        listed = tuple(resources)
+        # No inventory lists the objects of a cluster that pulls. One of the same name elsewhere is another object.
+        pulled = {f"kubernetes-{name}" for name, cluster in settings.clusters.items() if cluster.pull is not None}
+        self.resources = tuple(resource for resource in listed if resource.provider not in pulled)
         self.declared = {tenant.slug: tenant for tenant in tenants}
-        in_state = {tenant for resource in self.resources if (tenant := resource.tenant) is not None}
+        in_state = {tenant for resource in listed if (tenant := resource.tenant) is not None}
         self.slugs = frozenset(self.declared) | in_state
         self.tenants = frozenset(slug for slug in self.declared if settings.selected(slug)) | in_state
         self.foundation = settings.foundation is not FoundationMode.SKIP

@@ -32,6 +32,8 @@ def servers(scope: InventoryScope, connections: Connections) -> Iterator[Cluster
     selected = [tenant for tenant in scope.declared.values() if tenant.slug in scope.tenants]
     by_address: dict[str, tuple[list[str], KubernetesClient]] = {}
     for cluster in clusters_in_use(scope.settings, selected):
+        if scope.settings.clusters[cluster].pull is not None:
+            continue  # `usine.drift.zones`
         try:
             client = connections.kubernetes(scope.settings.clusters[cluster])
         except ClientError as error:

@@ -61,7 +61,10 @@ class VaultInventory:
             yield InventoryScan(everyone, self._entities)
             yield InventoryScan(everyone, self._tokens)
         settings = self._scope.settings
-        paths = {kubernetes_auth_path(c): _KUBERNETES_ROLE for c in settings.clusters.values()}
+        paths = {
+            kubernetes_auth_path(c): _KUBERNETES_ROLE if c.pull is None else _JWT_ROLE
+            for c in settings.clusters.values()
+        }
         for path, type_ in {**paths, OIDC_AUTH_PATH: _JWT_ROLE, PIPELINE_AUTH_PATH: _JWT_ROLE}.items():
             yield InventoryScan(everyone, partial(self._roles, path, type_))
 
