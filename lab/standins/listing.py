@@ -41,6 +41,7 @@ PROOFS: Final[Mapping[str, Mapping[str, str]]] = {
         "repository files": f"{_GITLAB}git_api.py (python-gitlab, git); plugin: RepositoryFile",
         "branches and tags": f"{_GITLAB}git_api.py (python-gitlab, git)",
         "commits": f"{_GITLAB}git_api.py (python-gitlab, git)",
+        "commit statuses": f"{_GITLAB}git_api.py (python-gitlab)",
         "pipelines": f"{_GITLAB}ci_pipelines.py (python-gitlab, git)",
         "triggers": f"{_GITLAB}ci_pipelines.py (python-gitlab)",
         "jobs": f"{_GITLAB}ci_jobs.py (python-gitlab)",

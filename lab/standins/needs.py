@@ -50,7 +50,9 @@ class Need(Enum):
     ISOLATION = ("issue 11", "the isolation matrix: who may do what, inherited levels, forks", "")
     CATALOGUE_JOBS = ("issue 13", "promotion by merge request, scans, proxy caches", "")
     ROTATION = ("rotation", "rotation and revocation of stored credentials", "usine/rotation/*.py")
-    CREDENTIALS = ("issue 14", "repositories that a zone pulls", "")
+    ZONES = ("zones", "repositories that clusters pull from, and what their Argo CD reports",
+             "usine/zones/*.py components/argocd/zone.py tests/zones/*.py")  # fmt: skip
+    CREDENTIALS = ("issue 14", "credentials that jobs and readers use", "")
     FLEET = ("issue 15", "child pipelines, and runs that are started again", "")
 
     def __init__(self, title: str, purpose: str, sources: str) -> None:

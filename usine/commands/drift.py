@@ -153,7 +153,12 @@ def _look(stack: OpenStack, rules: tuple[IgnoreRule, ...], args: argparse.Namesp
     record = history.compare(past, sifted.kept, looked.unseen, history.stamp(moment))
     causes, _ = group(sifted.kept, looked.moved)
     subject = Subject(args.stack, looked.objects, len(sifted.ignored), causes, looked.credentials)
-    notices = (*unfinished(looked.pending), *sifted.notices, *expiry_notices(looked.credentials, moment))
+    notices = (
+        *unfinished(looked.pending),
+        *sifted.notices,
+        *expiry_notices(looked.credentials, moment),
+        *looked.notices,
+    )
     report = make_report(subject, sifted.kept, looked.unseen, record, past, notices)
     try:
         history.write(folder, args.stack, record, past, sifted.kept, looked.unseen)

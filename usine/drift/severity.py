@@ -100,6 +100,8 @@ KEYS: Final = frozenset(
         "keycloak:openid/userAttributeProtocolMapper:UserAttributeProtocolMapper",
         "keycloak:openid/userPropertyProtocolMapper:UserPropertyProtocolMapper",
         f"{_SONARQUBE}Settings",
+        # A file of a zone's repository: the zone's Argo CD applies it with the rights of the platform.
+        "usine:zones:File",
     }
 )
 
@@ -124,6 +126,8 @@ PROTECTIONS: Final = frozenset(
         "kubernetes:policies.kyverno.io/v1:NamespacedImageValidatingPolicy",
         "kubernetes:policies.kyverno.io/v1:PolicyException",
         "kubernetes:velero.io/v1:Schedule",
+        "usine:zones:Cluster",
+        "usine:zones:File",
         "vault:transit/secretBackendKey:SecretBackendKey",
     }
 )

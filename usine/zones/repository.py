@@ -104,9 +104,11 @@ class ZoneRepository:
     def report(self, commit: str, name: str) -> CommitReport | None:
         """Return the newest status of this name on a commit.
 
-        Only the token of the zone's Argo CD reports: a status that somebody else set does not count.
+        Only the token of the zone's Argo CD reports: a status that somebody else set does not count. It takes the place
+        of an earlier one of the same name, so all are read.
         """
-        listed = self._client.pages(f"{self._project}/repository/commits/{commit}/statuses", name=name)
+        path = f"{self._project}/repository/commits/{commit}/statuses"
+        listed = self._client.pages(path, name=name, all="true")
         ours = [status for status in listed if status["name"] == name and self._is_reporter(status)]
         if not ours:
             return None

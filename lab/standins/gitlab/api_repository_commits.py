@@ -37,6 +37,13 @@ class TreeFilter(Paging):
     page_token: Text = None
 
 
+class CommitFilter(Paging):
+    """Filter of commits."""
+
+    ref_name: Text = None
+    path: Text = None
+
+
 class NewCommit(Params):
     """Parameters of a new commit with several changes."""
 
@@ -169,8 +176,20 @@ def _entry(one: TreeEntry) -> Document:
 # Commits --------------------------------------------------------------------------------------------------------------
 
 
+@router.get("/projects/{id}/repository/commits", scopes=("read_repository",), anonymous=True)
+@needed_by(Need.ZONES)
+def list_commits(call: Call, id: str, given: CommitFilter) -> Any:
+    """List the commits of a branch, the newest first. GitLab has no commits for a name that does not exist."""
+    project = call.project(id, access.REPORTER)
+    repo = repository(call.site, project)
+    sha = repo.resolve(given.ref_name or repositories(call.site).default_branch(project) or "")
+    ids = repo.history(sha, given.path or "") if sha else []
+    numbered = [{"sha": one, "id": number} for number, one in enumerate(ids)]
+    return call.page(numbered, given, lambda one: rendered(call.site, project, repo.commit(one["sha"])))
+
+
 @router.post("/projects/{id}/repository/commits")
-@needed_by(Need.PIPELINE, Need.CATALOGUE_JOBS, Need.CREDENTIALS)
+@needed_by(Need.PIPELINE, Need.CATALOGUE_JOBS, Need.ZONES)
 def create_commit(call: Call, id: str, given: NewCommit) -> Any:
     """Commit several changes at once."""
     project = call.project(id, access.DEVELOPER)

@@ -252,6 +252,10 @@ class BareRepository:
         """Return the last commit, up to `commit`, that changed a path."""
         return self.run("log", "-1", "--format=%H", commit, "--", path).decode().strip()
 
+    def history(self, commit: str, path: str = "") -> list[str]:
+        """Return the commits up to this one, the newest first; with a path, those that changed it."""
+        return self.run("rev-list", commit, "--", *([path] if path else [])).decode().split()
+
     def files(self, commit: str) -> list[str]:
         """Return the paths of all files of a commit."""
         return [one.path for one in self.tree(commit, recursive=True) or [] if one.kind == "blob"]

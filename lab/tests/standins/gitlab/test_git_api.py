@@ -200,3 +200,47 @@ def test_fork(seeded: Any, someone: Any) -> None:
     assert mine.path_with_namespace == f"{user.username}/{seeded.path}"
     assert mine.branches.get("main").commit["id"] == seeded.branches.get("main").commit["id"]
     refused(409, "has already been taken", client.projects.get(seeded.id).forks.create, {})
+
+
+def test_the_commits_of_a_branch_newest_first(seeded: Any) -> None:
+    first = seeded.branches.get("main").commit["id"]
+    write(seeded, "a.txt", "one\n")
+    write(seeded, "b.txt", "two\n")
+    titles = [one.title for one in seeded.commits.list(ref_name="main", get_all=True)]
+    assert titles == ["add b.txt", "add a.txt", "Initial commit"]
+    assert [one.title for one in seeded.commits.list(query_parameters={"path": "a.txt"}, get_all=True)] == ["add a.txt"]
+    assert [one.id for one in seeded.commits.list(ref_name=first, get_all=True)] == [first]
+    assert [one.title for one in seeded.commits.list(per_page=1, page=2)] == ["add a.txt"]
+    assert seeded.commits.list(ref_name="nowhere", get_all=True) == []
+
+
+def status(project: Any, state: str, sha: str, **more: Any) -> Any:
+    content = {"state": state, "name": "usine/far", "ref": "argocd", **more}
+    return project.commits.get(sha, lazy=True).statuses.create(content)
+
+
+def test_the_status_of_a_commit_is_replaced_when_it_is_finished(seeded: Any) -> None:
+    sha = seeded.branches.get("main").commit["id"]
+    assert status(seeded, "pending", sha).status == "pending"
+    refused(400, 'via "enqueue"', status, seeded, "pending", sha)
+    assert status(seeded, "running", sha).started_at
+    first = status(seeded, "success", sha, description="synced")
+    assert (first.status, first.description, first.ref, first.sha) == ("success", "synced", "argocd", sha)
+    second = status(seeded, "failed", sha)
+    assert second.id > first.id
+    statuses = seeded.commits.get(sha, lazy=True).statuses
+    assert [one.status for one in statuses.list(get_all=True)] == ["failed"]
+    assert [one.status for one in statuses.list(all=True, get_all=True)] == ["success", "failed"]
+    assert statuses.list(name="other", get_all=True) == []
+    refused(400, None, status, seeded, "unknown", sha)
+    refused(404, "Commit", status, seeded, "success", "0" * 40)
+
+
+def test_who_sets_a_status_may_push_to_the_branch_that_it_names(seeded: Any, someone: Any) -> None:
+    sha = seeded.branches.get("main").commit["id"]
+    as_reporter = as_member(someone, seeded, 20)
+    refused(403, None, status, as_reporter, "success", sha)
+    as_developer = as_member(someone, seeded, 30)
+    refused(403, None, status, as_developer, "success", sha, ref="main")
+    refused(403, None, as_developer.commits.get(sha, lazy=True).statuses.create, {"state": "success"})  # of its branch
+    assert status(as_developer, "success", sha).author["username"].startswith("u")
