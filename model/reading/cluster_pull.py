@@ -65,7 +65,7 @@ def check_cluster_pull(
             (*path, "imageVerifier"),
             f"{where}.imageVerifier: not on a cluster that pulls: the verifier's credential is a Secret",
         )
-    if file.argocd is not None and file.argocd.cluster == name:
+    if System.ARGOCD.value in file.systems and file.argocd is not None and file.argocd.cluster == name:
         note(
             ("argocd", "cluster"),
             f"usine:argocd.cluster: {name} pulls its objects, and the platform's own Argo CD is on a cluster that the "

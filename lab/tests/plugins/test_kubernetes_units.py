@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from lab.plugins.kubernetes import changes, kubeconfig, managed, objects, provider, rules
 from lab.plugins.kubernetes.settings import replacing
@@ -233,4 +235,39 @@ def test_unsupported_settings_and_objects_are_refused_with_their_name() -> None:
     noted = {"name": "n", "annotations": {"pulumi.com/timeoutSeconds": "1"}}
     with pytest.raises(PluginFailure, match=r"does not support the annotation pulumi\.com/timeoutSeconds"):
         plugin.check("kubernetes:core/v1:ConfigMap", {"apiVersion": "v1", "kind": "ConfigMap", "metadata": noted})
+    plugin.close()
+
+
+NAMESPACE = "kubernetes:core/v1:Namespace"
+
+
+def test_a_provider_that_renders_writes_manifests_and_contacts_no_cluster(tmp_path: Path) -> None:
+    folder = tmp_path / "rendered"
+    file = folder / "1-manifest" / "v1-namespace-default-team-prod.yaml"
+    inputs = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "team-prod", "labels": {"a": "1"}}}
+    plugin = Plugin(provider.make(Host(None)))
+    plugin.configure(renderYamlToDirectory=str(folder), skipUpdateUnreachable="true", kubeconfig="")
+    checked, _ = plugin.check(NAMESPACE, inputs)
+    plugin.create(NAMESPACE, checked, preview=True)
+    assert not folder.exists()
+    id_, state = plugin.create(NAMESPACE, checked)
+    assert id_ == "team-prod"
+    assert yaml.safe_load(file.read_text()) == inputs
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert plugin.read(NAMESPACE, id_, state, checked) == (id_, state, checked), "nothing is read"
+    assert plugin.diff(NAMESPACE, state, checked).none
+    changed = {**inputs, "metadata": {"name": "team-prod", "labels": {"a": "2"}}}
+    assert plugin.diff(NAMESPACE, state, changed).paths.keys() == {"metadata.labels.a"}
+    state = plugin.update(NAMESPACE, id_, state, changed)
+    assert yaml.safe_load(file.read_text()) == changed
+    file.unlink()
+    plugin.delete(NAMESPACE, id_, state)
+    plugin.close()
+
+
+@pytest.mark.parametrize("name", ["context", "kubeconfig"])
+def test_a_folder_excludes_a_cluster(name: str) -> None:
+    plugin = Plugin(provider.make(Host(None)))
+    with pytest.raises(PluginFailure, match=f'"{name}" arg is not compatible with "renderYamlToDirectory" arg'):
+        plugin.configure(renderYamlToDirectory="out", **{name: "x"})
     plugin.close()
