@@ -247,8 +247,8 @@ def vault_account_binding(namespace: str) -> str:
 
 
 def kubernetes_auth_path(cluster: Cluster) -> str:
-    """Path of the Vault auth back end of a cluster's workloads: type `kubernetes`, or `jwt` for one that pulls."""
-    return f"{'kubernetes' if cluster.pull is None else 'jwt'}/{cluster.name}"
+    """Path of the Vault auth back end of a cluster's workloads: of type `kubernetes`, or `jwt` if the cluster pulls."""
+    return f"kubernetes/{cluster.name}"
 
 
 #: Path of the Vault auth back end that takes Keycloak's tokens, and of the one that takes GitLab's job tokens.
@@ -381,7 +381,7 @@ def zone_secret(zone: str, purpose: str) -> str:
 
 def zone_folder(zone: str) -> str:
     """Folder, in the platform's mount, that the Argo CDs of a zone read."""
-    return f"{ZONES_GROUP}/{zone}"
+    return f"{OPERATIONS_FOLDER}/{ZONES_GROUP}/{zone}"
 
 
 def pulled_secret(cluster: Cluster, tenant: Tenant, name: str) -> str:
@@ -391,7 +391,7 @@ def pulled_secret(cluster: Cluster, tenant: Tenant, name: str) -> str:
 
 def pulled_folder(cluster: Cluster) -> str:
     """Folder, in the platform's mount, that the Argo CD of a cluster that pulls reads: its tenants' repositories."""
-    return f"clusters/{cluster.name}"
+    return f"{OPERATIONS_FOLDER}/clusters/{cluster.name}"
 
 
 def proxy_project(proxy: str) -> str:

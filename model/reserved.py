@@ -87,7 +87,7 @@ def platform_names(settings: Settings) -> Mapping[str, frozenset[str]]:
     clusters = settings.clusters.values()
     return {
         "Vault mount": frozenset(
-            {"sys", "identity", "cubbyhole", "auth", "secret", "kubernetes", "jwt", "transit", "pki", OIDC_AUTH_PATH}
+            {"sys", "identity", "cubbyhole", "auth", "secret", "kubernetes", "transit", "pki", OIDC_AUTH_PATH}
         ),
         "Kubernetes namespace": frozenset(
             {"default", "kube-system", "kube-public", "kube-node-lease", settings.argocd.namespace}

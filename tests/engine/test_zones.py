@@ -71,9 +71,8 @@ class Far:
     def manifest(self) -> list[dict[str, Any]]:
         """What `usine zones manifest` prints."""
         arguments = (sys.executable, "-m", "usine", "zones", "manifest", "far", "--settings", self.stack.settings_file)
-        done = subprocess.run(
-            arguments, cwd=ROOT, env=self.stack.environment, capture_output=True, text=True, check=True
-        )
+        environment = self.stack.environment
+        done = subprocess.run(arguments, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
         return list(yaml.safe_load_all(done.stdout))
 
     def apply(self, objects: Sequence[dict[str, Any]], headers: dict[str, str]) -> None:
@@ -104,7 +103,7 @@ class Far:
         """OpenBao with the identity of a token of the far cluster. Raises hvac.exceptions.VaultError."""
         client = hvac.Client(url=openbao.address(self.near.home))
         client.session.trust_env = False
-        client.token = client.write("auth/jwt/far/login", role=role, jwt=token)["auth"]["client_token"]
+        client.token = client.write("auth/kubernetes/far/login", role=role, jwt=token)["auth"]["client_token"]
         return client
 
     def report(self, what: str, revision: str) -> None:
@@ -113,7 +112,7 @@ class Far:
         data = maps["argocd-notifications-cm"]["data"]
         service = json.loads(data["service.webhook.usine"])
         webhook = json.loads(data[f"template.usine-{what}"])["webhook"]["usine"]
-        token = self.kept("zones/lab/report")["token"]
+        token = self.kept("operations/zones/lab/report")["token"]
         headers = {h["name"]: h["value"].replace("$usine-report-token", token) for h in service["headers"]}
         url = service["url"] + webhook["path"].replace("{{.app.status.sync.revision}}", revision)
         httpx.post(url, content=webhook["body"], headers=headers, trust_env=False).raise_for_status()
@@ -145,7 +144,7 @@ def far(light_lab: TestLab, tmp_path_factory: pytest.TempPathFactory) -> Iterato
                     "operators": ["external-secrets"],
                 }
             },
-            argocd=None,
+            argocd={"cluster": "far"},  # Argo CD is off
         )
         stack.tenant("alpha", TENANT)
         yield Far(stack, lab)
@@ -153,7 +152,8 @@ def far(light_lab: TestLab, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 def test_the_second_run_changes_nothing_and_commits_nothing(far: Far) -> None:
-    first = far.stack.usine("up").must()
+    with far.stack.with_policy("usine-pipeline"):
+        first = far.stack.usine("up").must()
     assert re.search(r"zone lab: \d+ files changed, commit [0-9a-f]{12}", first.output)
     second = far.stack.usine("up", "--expect-no-changes").must()
     assert "files changed" not in second.output
@@ -162,7 +162,7 @@ def test_the_second_run_changes_nothing_and_commits_nothing(far: Far) -> None:
 
 def test_the_zone_applies_the_tree_with_its_own_credentials_and_rights(far: Far, tmp_path: Path) -> None:
     far.apply(far.manifest(), {**_APPLY, "Impersonate-User": "kubernetes-admin", "Impersonate-Group": "system:masters"})
-    reader = far.kept("zones/lab/reader")
+    reader = far.kept("operations/zones/lab/reader")
     git = clone(far.forge, "platform/zones/lab", tmp_path / "clone", reader["password"], reader["username"])
     files = sorted((git.folder / "far").rglob("*.yaml"))
     tree = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in files]
@@ -203,10 +203,10 @@ def test_pods_log_in_by_the_key_of_their_issuer_and_read_their_environment_only(
             far.logged_in(role, token)
     argocd = far.logged_in("usine-argocd", far.token("argocd", "usine-argocd"))
     found = argocd.secrets.kv.v2.read_secret_version(
-        "zones/lab/reader", mount_point="usine_platform", raise_on_deleted_version=True
+        "operations/zones/lab/reader", mount_point="usine_platform", raise_on_deleted_version=True
     )
-    assert found["data"]["data"] == far.kept("zones/lab/reader")
-    for path in ("zones/other/reader", "operations/registry/proxies"):
+    assert found["data"]["data"] == far.kept("operations/zones/lab/reader")
+    for path in ("operations/zones/other/reader", "operations/registry/proxies"):
         with pytest.raises(hvac.exceptions.Forbidden):
             argocd.secrets.kv.v2.read_secret_version(path, mount_point="usine_platform", raise_on_deleted_version=True)
 
@@ -231,7 +231,7 @@ def test_the_far_api_server_admits_the_store_of_the_platform_only(far: Far) -> N
     account = own["spec"]["provider"]["vault"]["auth"]["jwt"]["kubernetesServiceAccountToken"]["serviceAccountRef"]
     assert answer() == 201
     assert answer(role="alpha-test") == 422
-    assert answer(path="jwt/other") == 422
+    assert answer(path="kubernetes/other") == 422
     assert answer(secretRef={"name": "x", "key": "y"}) == 422
     for changed in ({"name": "default"}, {"audiences": ["https://other.example.fr"]}, {"namespace": "argocd"}):
         assert answer(kubernetesServiceAccountToken={"serviceAccountRef": {**account, **changed}}) == 422, changed
@@ -241,7 +241,8 @@ def test_drift_is_what_the_zone_reports_and_what_somebody_pushed(far: Far) -> No
     project = far.forge.root.projects.get("platform/zones/lab")
     head = str(project.branches.get("main").commit["id"])
     far.report("synced", head)
-    clean = far.stack.usine("drift")
+    with far.stack.with_policy("usine-look"):
+        clean = far.stack.usine("drift")
     assert clean.exit_code == 0, clean.output
     assert f"far is in sync at {head[:12]}" in clean.output
     far.report("out-of-sync", head)

@@ -67,7 +67,7 @@ def test_the_store_logs_in_by_a_signed_token_for_one_audience() -> None:
     spec: Any = store.inputs["spec"]
     assert spec["provider"]["vault"]["auth"] == {
         "jwt": {
-            "path": "jwt/prod-1",
+            "path": "kubernetes/prod-1",
             "role": "teleservice-prod",
             "kubernetesServiceAccountToken": {
                 "serviceAccountRef": {
@@ -91,7 +91,7 @@ def test_vault_verifies_tokens_by_the_issuer_s_keys_and_reviews_none() -> None:
     assert backend.inputs["boundIssuer"] == ISSUER
     assert backend.inputs["jwtValidationPubkeys"] == [f"[contents of {KEYS}]"]
     roles = {r.inputs["roleName"]: r.inputs for r in of_type(planned, "AuthBackendRole").values()
-             if r.inputs["backend"] == "jwt/prod-1"}  # fmt: skip
+             if r.inputs["backend"] == "kubernetes/prod-1"}  # fmt: skip
     assert roles.keys() == {"teleservice-prod", "usine-argocd"}
     role = roles["teleservice-prod"]
     assert role["boundSubject"] == "system:serviceaccount:teleservice-prod:vault"
@@ -110,8 +110,8 @@ def test_pods_of_a_cluster_that_pulls_read_the_pull_secret_and_nothing_else_more
 
 def test_the_argo_cd_of_a_cluster_reads_its_own_folders() -> None:
     assert {(rule.path, rule.capabilities) for rule in zone_rules(pulling().clusters["prod-1"])} == {
-        ("usine_platform/data/zones/lab/*", ("read",)),
-        ("usine_platform/data/clusters/prod-1/*", ("read",)),
+        ("usine_platform/data/operations/zones/lab/*", ("read",)),
+        ("usine_platform/data/operations/clusters/prod-1/*", ("read",)),
     }
 
 
@@ -140,7 +140,10 @@ def test_argo_cd_s_credentials_are_in_vault_and_delivered() -> None:
     written = {str(r.inputs["name"]) for r in of_type(planned, "secretV2:SecretV2").values()
                if "pulled" in r.name}  # fmt: skip
     git, chart_path = "usine-teleservice--deploy", "usine-teleservice.prod--deploy"
-    assert written == {f"clusters/prod-1/teleservice/{git}", f"clusters/prod-1/teleservice/{chart_path}"}
+    assert written == {
+        f"operations/clusters/prod-1/teleservice/{git}",
+        f"operations/clusters/prod-1/teleservice/{chart_path}",
+    }
     delivered: dict[str, Any] = {}
     for one in of_type(planned, ":ExternalSecret", FAR).values():
         metadata: Any = one.inputs["metadata"]
@@ -195,7 +198,7 @@ def test_the_credentials_of_a_zone() -> None:
 
 def test_without_a_cluster_that_pulls_nothing_of_it_exists() -> None:
     text = plan_of(factories.tenant()).dumps()
-    for word in ("zones", "jwt/prod", "usine-argocd", "renderYaml", "pulled"):
+    for word in ("zones", "usine-argocd", "renderYaml", "pulled"):
         assert word not in text
 
 
@@ -233,7 +236,7 @@ def test_the_manifests_contain_no_secret_but_what_delivers_it() -> None:
     store = made["SecretStore", "usine"]["spec"]["provider"]["vault"]
     assert (store["path"], store["auth"]["jwt"]["role"]) == ("usine_platform", "usine-argocd")
     reader = made["ExternalSecret", "usine-zone"]["spec"]
-    assert reader["dataFrom"] == [{"extract": {"key": "usine_platform/zones/lab/reader"}}]
+    assert reader["dataFrom"] == [{"extract": {"key": "usine_platform/operations/zones/lab/reader"}}]
     assert reader["target"]["template"]["data"]["project"] == "usine-zone-prod-1"
     report = made["ExternalSecret", "usine-zone-report"]["spec"]["target"]
     assert (report["name"], report["creationPolicy"]) == ("argocd-notifications-secret", "Merge")
