@@ -59,7 +59,10 @@ def run(args: argparse.Namespace) -> int:
         return _refuse(reason or f"cluster {cluster.name} has no backups")
     wanted = restore(tenant, environment, cluster.backup, backup=args.backup, requested_by=person)
     print(yaml.safe_dump(wanted, sort_keys=False), end="")
-    print(f"to create it: kubectl --context {cluster.context} create -f -", file=sys.stderr)
+    where = f"kubectl --context {cluster.context} create -f -"
+    if cluster.pull is not None:
+        where = f"the administrators of zone {cluster.zone} create it on {cluster.name}: kubectl create -f -"
+    print(f"to create it: {where}", file=sys.stderr)
     return 0
 
 
