@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.spec.helpers import ROOT
 from tests.zones.test_settings import PULL, written
 from usine.cli import main
 
@@ -36,3 +37,14 @@ def test_a_wrong_file_has_its_position(tmp_path: Path, capsys: pytest.CaptureFix
     settings.write_text(settings.read_text(encoding="utf-8").replace("zone: lab", "zone: [lab"), encoding="utf-8")
     assert main(["zones", "manifest", "prod-1", "--settings", str(settings)]) == 1
     assert f"{settings}:" in capsys.readouterr().err
+
+
+def test_a_restore_on_a_cluster_that_pulls_is_for_the_administrators_of_its_zone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = written(tmp_path, pull=PULL)
+    words = ["restore", "teleservice", "prod", "--requested-by", "alice.martin", "--projects", str(ROOT / "projects.d")]
+    assert main([*words, "--settings", str(settings)]) == 0
+    captured = capsys.readouterr()
+    assert yaml.safe_load(captured.out)["kind"] == "Restore"
+    assert "the administrators of zone lab create it on prod-1: kubectl create -f -" in captured.err
