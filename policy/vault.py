@@ -13,6 +13,15 @@ from policy.model import Hidden, Policy, Resource, is_missing, is_set, items_of,
 _STARTED_ELSEWHERE = frozenset({"pipeline", "parent_pipeline", "trigger", "merge_request_event", "external"})
 #: Claims of GitLab's job tokens that keep their meaning: an id is never used again.
 _IMMUTABLE_CLAIMS = ("namespace_id", "project_id")
+#: What the subjects of tokens of service accounts begin with, and what the names in them look like.
+_SERVICE_ACCOUNTS = "system:serviceaccount:"
+_NAMES = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
+_JWT_ROLE = "vault:jwt/authBackendRole:AuthBackendRole"
+#: The log-ins of a SecretStore, and where they name the service account. The second is for clusters that pull.
+_LOG_INS = {
+    "kubernetes": ("serviceAccountRef",),
+    "jwt": ("kubernetesServiceAccountToken", "serviceAccountRef"),
+}
 #: Policies without access to secrets, which every role may have.
 _HARMLESS = ("default",)
 _STANZA = re.compile(r'\s*path\s+"(?P<path>[^"\n]+)"\s*\{(?P<body>[^{}]*)\}')
@@ -81,8 +90,27 @@ def _reads_public_key(stanza: _Stanza, names: TenantNames) -> bool:
     return stanza.path == f"{SIGNING_MOUNT}/keys/{names.signing_key}" and stanza.capabilities == {"read"}
 
 
+def _is_of_workloads(resource: Resource) -> bool:
+    """Return whether a role for signed tokens is for a service account. No job of GitLab has such a subject."""
+    subject = resource.at("boundSubject")
+    return resource.type == _JWT_ROLE and isinstance(subject, str) and subject.startswith(_SERVICE_ACCOUNTS)
+
+
+def _signed_workload(resource: Resource) -> Iterator[str]:
+    subject = str(resource.at("boundSubject")).removeprefix(_SERVICE_ACCOUNTS)
+    namespace, separator, account = subject.partition(":")
+    if not separator or not _NAMES.fullmatch(namespace) or not _NAMES.fullmatch(account):
+        yield "boundSubject is not exactly one account of one namespace"
+    if resource.tenant is not None and namespace.rpartition("-")[0] != resource.tenant:
+        yield "boundSubject is not in a namespace of the tenant"
+    audiences = resource.at("boundAudiences")
+    if is_missing(audiences) or any("*" in audience for audience in texts_of(audiences)):
+        yield "boundAudiences is empty or has a wildcard: tokens for other services are accepted"
+    yield from _own_policies(resource)
+
+
 def _jwt_role(resource: Resource) -> Iterator[str]:
-    if resource.type != "vault:jwt/authBackendRole:AuthBackendRole":
+    if resource.type != _JWT_ROLE or _is_of_workloads(resource):
         return
     audiences = resource.at("boundAudiences")
     if is_missing(audiences):
@@ -133,6 +161,8 @@ def _environment_of(policy: object) -> str:
 
 
 def _kubernetes_role(resource: Resource) -> Iterator[str]:
+    if _is_of_workloads(resource):
+        yield from _signed_workload(resource)
     if resource.type != "vault:kubernetes/authBackendRole:AuthBackendRole":
         return
     for key, word in (("boundServiceAccountNames", "account"), ("boundServiceAccountNamespaces", "namespace")):
@@ -167,16 +197,20 @@ def _secret_store(resource: Resource) -> Iterator[str]:
         return
     if value_at(vault, "path") != TenantNames(slug).secrets_mount:
         yield "path is not the tenant's mount"
-    login = value_at(auth, "kubernetes")
-    if not isinstance(auth, Mapping) or [*auth] != ["kubernetes"] or not isinstance(login, Mapping):
-        yield "auth is not kubernetes alone: any other log-in needs a stored credential"
+    kind = next(iter(auth), "") if isinstance(auth, Mapping) else ""
+    login = value_at(auth, kind)
+    if kind not in _LOG_INS or len(auth) != 1 or not isinstance(login, Mapping):
+        yield "auth is not kubernetes or jwt alone: any other log-in needs a stored credential"
         return
     # The name of an environment has no dash: the slug is the text before the last dash.
     role, namespace = login.get("role"), resource.at("metadata", "namespace")
     known = namespace if isinstance(namespace, str) else role
     if not isinstance(role, str) or role.rpartition("-")[0] != slug or role != known:
         yield "role is not that of the namespace"
-    if login.get("serviceAccountRef") != {"name": VAULT_SERVICE_ACCOUNT} or "secretRef" in login:
+    account = value_at(login, *_LOG_INS[kind])
+    named = dict(account) if isinstance(account, Mapping) else {}
+    bound = kind != "jwt" or len(items_of(named.pop("audiences", None))) == 1
+    if named != {"name": VAULT_SERVICE_ACCOUNT} or not bound or "secretRef" in login:
         yield f"serviceAccountRef is not the account {VAULT_SERVICE_ACCOUNT} of the namespace"
 
 

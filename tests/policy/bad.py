@@ -34,6 +34,8 @@ from tests.policy.shapes import (
     ROBOT_TYPE,
     RULE,
     SCHEDULE_VARIABLE,
+    SIGNED_ROLE,
+    SIGNED_STORE,
     STORE,
     VARIABLE,
     VELERO,
@@ -198,7 +200,21 @@ BAD: Mapping[str, tuple[Resource, ...]] = {
             ("tokenPolicies", ["root"]),
         )
     ),
-    "kubernetes-role-bound": tuple(resource(KUBERNETES_TYPE, KUBERNETES_ROLE | change) for change in LOOSE_ROLES),
+    "kubernetes-role-bound": (
+        *(resource(KUBERNETES_TYPE, KUBERNETES_ROLE | change) for change in LOOSE_ROLES),
+        *(
+            resource(JWT_TYPE, changed(SIGNED_ROLE, path, value))
+            for path, value in (
+                ("boundSubject", "system:serviceaccount:other-dev:vault"),
+                ("boundSubject", "system:serviceaccount:a-b-dev"),
+                ("boundSubject", "system:serviceaccount:a-b-*:vault"),
+                ("boundSubject", "system:serviceaccount:a-b-dev:*"),
+                ("boundAudiences", []),
+                ("boundAudiences", ["*"]),
+                ("tokenPolicies", ["other.env.dev"]),
+            )
+        ),
+    ),
     "backup-own-namespace": (
         *(
             kubernetes("Schedule", changed(BACKUPS, f"spec {path}", value), api=VELERO)
@@ -229,6 +245,23 @@ BAD: Mapping[str, tuple[Resource, ...]] = {
             (" vault auth kubernetes serviceAccountRef", {"name": "vault", "namespace": "other-dev"}),
             (" vault auth kubernetes serviceAccountRef", {"name": "default"}),
             (" vault auth kubernetes secretRef", {"name": "x"}),
+        )
+    )
+    + tuple(
+        kubernetes(
+            "SecretStore", changed(SIGNED_STORE, f"spec provider vault auth {path}", value), api=EXTERNAL_SECRETS
+        )
+        for path, value in (
+            ("kubernetes", {"role": "a-b-dev", "serviceAccountRef": {"name": "vault"}}),
+            ("jwt role", "a-b-prod"),
+            ("jwt secretRef", {"name": "x", "key": "y"}),
+            ("jwt kubernetesServiceAccountToken serviceAccountRef", {"name": "vault"}),
+            (
+                "jwt kubernetesServiceAccountToken serviceAccountRef",
+                {"name": "default", "audiences": ["https://vault"]},
+            ),
+            ("jwt kubernetesServiceAccountToken serviceAccountRef audiences", ["https://vault", "https://other"]),
+            ("jwt kubernetesServiceAccountToken serviceAccountRef namespace", "other-dev"),
         )
     ),
     "vault-group-own-policies": (

@@ -34,6 +34,8 @@ from tests.policy.shapes import (
     ROBOT_TYPE,
     RULE,
     SCHEDULE_VARIABLE,
+    SIGNED_ROLE,
+    SIGNED_STORE,
     STORE,
     VARIABLE,
     VELERO,
@@ -129,9 +131,22 @@ GOOD: Mapping[str, tuple[Resource, ...]] = {
             },
         ),
     ),
-    "kubernetes-role-bound": (resource(KUBERNETES_TYPE, KUBERNETES_ROLE),),
+    "kubernetes-role-bound": (
+        resource(KUBERNETES_TYPE, KUBERNETES_ROLE),
+        resource(JWT_TYPE, SIGNED_ROLE),
+        resource(
+            JWT_TYPE,
+            {
+                **SIGNED_ROLE,
+                "boundSubject": "system:serviceaccount:argocd:usine-argocd",
+                "tokenPolicies": ["usine.zone.c"],
+            },
+            tenant=None,
+        ),
+    ),
     "secret-store-bound": (
         kubernetes("SecretStore", STORE, api=EXTERNAL_SECRETS),
+        kubernetes("SecretStore", SIGNED_STORE, api=EXTERNAL_SECRETS),
         kubernetes("SecretStore", {**STORE, "metadata": {"namespace": Hidden.UNKNOWN}}, api=EXTERNAL_SECRETS),
         kubernetes("SecretStore", {"spec": {"provider": Hidden.UNKNOWN}}, api=EXTERNAL_SECRETS),
         kubernetes("SecretStore", {"spec": {"provider": {"fake": {}}}}, api=EXTERNAL_SECRETS, tenant=None),

@@ -106,6 +106,11 @@ JWT_ROLE = {
     "tokenTtl": 900,
     "tokenMaxTtl": 3600,
 }
+SIGNED_ROLE: Mapping[str, Any] = {
+    "boundAudiences": ["https://vault"],
+    "boundSubject": "system:serviceaccount:a-b-dev:vault",
+    "tokenPolicies": ["a-b.env.dev"],
+}
 KUBERNETES_ROLE = {
     "audience": "https://kubernetes.default.svc",
     "boundServiceAccountNames": ["vault"],
@@ -211,6 +216,28 @@ STORE: Mapping[str, Any] = {
     "spec": {
         "provider": {
             "vault": {"server": "https://vault.example.fr", "path": "a-b", "auth": {"kubernetes": _STORE_LOGIN}}
+        }
+    }
+}
+
+
+#: The same on a cluster that pulls its objects.
+SIGNED_STORE: Mapping[str, Any] = {
+    "spec": {
+        "provider": {
+            "vault": {
+                "server": "https://vault.example.fr",
+                "path": "a-b",
+                "auth": {
+                    "jwt": {
+                        "path": "kubernetes/c",
+                        "role": "a-b-dev",
+                        "kubernetesServiceAccountToken": {
+                            "serviceAccountRef": {"name": "vault", "audiences": ["https://vault"]}
+                        },
+                    }
+                },
+            }
         }
     }
 }
