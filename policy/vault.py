@@ -197,9 +197,9 @@ def _secret_store(resource: Resource) -> Iterator[str]:
         return
     if value_at(vault, "path") != TenantNames(slug).secrets_mount:
         yield "path is not the tenant's mount"
-    kind = next(iter(auth), "") if isinstance(auth, Mapping) else ""
+    (kind, *others) = auth or ("",) if isinstance(auth, Mapping) else ("",)
     login = value_at(auth, kind)
-    if kind not in _LOG_INS or len(auth) != 1 or not isinstance(login, Mapping):
+    if kind not in _LOG_INS or others or not isinstance(login, Mapping):
         yield "auth is not kubernetes or jwt alone: any other log-in needs a stored credential"
         return
     # The name of an environment has no dash: the slug is the text before the last dash.

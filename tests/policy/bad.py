@@ -48,6 +48,8 @@ from tests.policy.shapes import (
     resource,
 )
 
+_AUTH = "spec provider vault auth"
+
 #: Each of these violates the policy.
 BAD: Mapping[str, tuple[Resource, ...]] = {
     "gitlab-private": (
@@ -248,9 +250,7 @@ BAD: Mapping[str, tuple[Resource, ...]] = {
         )
     )
     + tuple(
-        kubernetes(
-            "SecretStore", changed(SIGNED_STORE, f"spec provider vault auth {path}", value), api=EXTERNAL_SECRETS
-        )
+        kubernetes("SecretStore", changed(SIGNED_STORE, f"{_AUTH} {path}", value), api=EXTERNAL_SECRETS)
         for path, value in (
             ("kubernetes", {"role": "a-b-dev", "serviceAccountRef": {"name": "vault"}}),
             ("jwt role", "a-b-prod"),

@@ -138,7 +138,7 @@ GOOD: Mapping[str, tuple[Resource, ...]] = {
             JWT_TYPE,
             {
                 **SIGNED_ROLE,
-                "boundSubject": "system:serviceaccount:argocd:usine-argocd",
+                "boundSubject": "system:serviceaccount:argocd:x",
                 "tokenPolicies": ["usine.zone.c"],
             },
             tenant=None,

@@ -15,12 +15,14 @@ from components.kubernetes.delivery import VaultAddress
 from components.vault.policies import environment_rules, zone_rules
 from model.repository import Chart, Revision
 from model.settings import Credential, Edition, FoundationMode
-from model.tenant import State
+from model.tenant import DeliveredSecret, State
+from policy.model import Level
 from tests import factories
 from tests.plans import plan_of
 from tests.zones.values import ISSUER, KEYS, pulling
 from usine.plan import Plan
 from usine.plan.model import PlannedResource
+from usine.plan.policies import check_plan
 
 FAR = "kubernetes-prod-1"
 
@@ -200,6 +202,11 @@ def test_without_a_cluster_that_pulls_nothing_of_it_exists() -> None:
     text = plan_of(factories.tenant()).dumps()
     for word in ("zones", "usine-argocd", "renderYaml", "pulled"):
         assert word not in text
+
+
+def test_the_policies_accept_it() -> None:
+    found = check_plan(plan(delivered=(DeliveredSecret("database", ("prod",), "app/db", {}),)))
+    assert [f"{one.resource.name}: {one.text}" for one in found if one.level is Level.MANDATORY] == []
 
 
 def manifests() -> dict[tuple[str, str], Any]:
