@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -68,12 +69,18 @@ class Far:
         )
         return dict(found["data"]["data"])
 
+    def zones(self, *words: str) -> str:
+        """Run `usine zones` and return its output."""
+        arguments = (sys.executable, "-m", "usine", "zones", *words, "--settings", str(self.stack.settings_file))
+        environment = {"USINE_LAB_HOME": str(self.near.home.root), **self.stack.environment}
+        done = subprocess.run(arguments, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    @cached_property
     def manifest(self) -> list[dict[str, Any]]:
         """What `usine zones manifest` prints."""
-        arguments = (sys.executable, "-m", "usine", "zones", "manifest", "far", "--settings", self.stack.settings_file)
-        environment = self.stack.environment
-        done = subprocess.run(arguments, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
-        return list(yaml.safe_load_all(done.stdout))
+        return list(yaml.safe_load_all(self.zones("manifest", "far")))
 
     def apply(self, objects: Sequence[dict[str, Any]], headers: dict[str, str]) -> None:
         for one in sorted(objects, key=lambda o: _ORDER.index(o["kind"]) if o["kind"] in _ORDER else len(_ORDER)):
@@ -108,7 +115,7 @@ class Far:
 
     def report(self, what: str, revision: str) -> None:
         """Send the request of a notification, with the values of the printed templates."""
-        maps = {one["metadata"]["name"]: one for one in self.manifest() if one["kind"] == "ConfigMap"}
+        maps = {one["metadata"]["name"]: one for one in self.manifest if one["kind"] == "ConfigMap"}
         data = maps["argocd-notifications-cm"]["data"]
         service = json.loads(data["service.webhook.usine"])
         webhook = json.loads(data[f"template.usine-{what}"])["webhook"]["usine"]
@@ -157,11 +164,10 @@ def test_the_second_run_changes_nothing_and_commits_nothing(far: Far) -> None:
     assert re.search(r"zone lab: \d+ files changed, commit [0-9a-f]{12}", first.output)
     second = far.stack.usine("up", "--expect-no-changes").must()
     assert "files changed" not in second.output
-    assert "nothing changed" in far.stack.usine("zones", "publish").must().output
 
 
 def test_the_zone_applies_the_tree_with_its_own_credentials_and_rights(far: Far, tmp_path: Path) -> None:
-    far.apply(far.manifest(), {**_APPLY, "Impersonate-User": "kubernetes-admin", "Impersonate-Group": "system:masters"})
+    far.apply(far.manifest, {**_APPLY, "Impersonate-User": "kubernetes-admin", "Impersonate-Group": "system:masters"})
     reader = far.kept("operations/zones/lab/reader")
     git = clone(far.forge, "platform/zones/lab", tmp_path / "clone", reader["password"], reader["username"])
     files = sorted((git.folder / "far").rglob("*.yaml"))
@@ -237,6 +243,13 @@ def test_the_far_api_server_admits_the_store_of_the_platform_only(far: Far) -> N
         assert answer(kubernetesServiceAccountToken={"serviceAccountRef": {**account, **changed}}) == 422, changed
 
 
+def test_the_far_api_server_lets_no_namespace_be_taken_over(far: Far) -> None:
+    stray = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "stray-prod"}}
+    far.lab.kubernetes.post("/api/v1/namespaces", json=stray).raise_for_status()
+    taken = {**stray, "metadata": {"name": "stray-prod", "labels": {"usine.dev/tenant": "stray"}}}
+    assert far.send(taken, _APPLY).status_code == 422
+
+
 def test_drift_is_what_the_zone_reports_and_what_somebody_pushed(far: Far) -> None:
     project = far.forge.root.projects.get("platform/zones/lab")
     head = str(project.branches.get("main").commit["id"])
@@ -246,15 +259,14 @@ def test_drift_is_what_the_zone_reports_and_what_somebody_pushed(far: Far) -> No
     assert clean.exit_code == 0, clean.output
     assert f"far is in sync at {head[:12]}" in clean.output
     far.report("out-of-sync", head)
+    path = "far/_platform/clusterrolebinding__mine.yaml"
+    content = "kind: ClusterRoleBinding\n"
+    project.files.create({"file_path": path, "branch": "main", "content": content, "commit_message": "by hand"})
+    pushed = str(project.branches.get("main").commit["id"])
+    far.report("out-of-sync", pushed)
     changed = far.stack.usine("drift")
-    assert (changed.exit_code, "far is out of sync at" in changed.output) == (2, True), changed.output
-    policy = "far/_platform/clusterrolebinding__mine.yaml"
-    project.files.create(
-        {"file_path": policy, "branch": "main", "content": "kind: ClusterRoleBinding\n", "commit_message": "by hand"}
-    )
-    pushed = far.stack.usine("drift")
-    assert pushed.exit_code == 2
-    assert f"lab: {policy}" in pushed.output
-    assert "1 files changed" in far.stack.usine("zones", "publish").must().output
-    far.report("synced", str(project.branches.get("main").commit["id"]))
-    assert far.stack.usine("drift").exit_code == 0
+    assert changed.exit_code == 2
+    assert f"far is out of sync at {pushed[:12]}" in changed.output
+    assert f"lab: {path}" in changed.output
+    assert "1 files changed" in far.zones("publish", "--stack", far.stack.name)
+    assert "nothing changed" in far.zones("publish", "--stack", far.stack.name)
