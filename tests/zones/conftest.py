@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -64,8 +65,9 @@ def zone(live: LiveGitLab) -> Iterator[Zone]:
     )
     project.protectedbranches.delete("main")
     project.protectedbranches.create({"name": "main", "push_access_level": 60, "merge_access_level": 60})
+    ends = (datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=30)).date().isoformat()
     token = project.access_tokens.create(
-        {"name": "usine-report", "scopes": ["api"], "access_level": 30, "expires_at": "2026-12-30"}
+        {"name": "usine-report", "scopes": ["api"], "access_level": 30, "expires_at": ends}
     )
     yield Zone(live, project, pulling(live.url), token.token)
     project.delete()
