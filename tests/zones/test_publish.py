@@ -142,6 +142,15 @@ def test_a_stack_of_one_tenant_leaves_the_others_files(zone: Zone) -> None:
     assert {path.split("/")[1] for path in changes.deleted} == {"beta"}
 
 
+def test_a_state_without_an_object_removes_nothing(zone: Zone) -> None:
+    publish(zone, factories.tenant())
+    head = zone.head
+    publisher = Publisher(zone.settings, "other", ["teleservice"], zone.connections, {})
+    (done,) = publisher.publish({"deployment": {"resources": []}}, SOURCES)
+    assert done.problem == "the state has no object of its clusters"
+    assert zone.head == head
+
+
 def test_nothing_is_committed_in_a_dry_run(zone: Zone) -> None:
     done = publish(zone, factories.tenant(), dry_run=True)
     assert (done.commit, done.changes > 20) == (None, True)

@@ -143,7 +143,11 @@ class Publisher:
 
     def _zone(self, repository: ZoneRepository, zone: str, tree: Tree, sources: Sources) -> Publication:
         head = repository.head()
-        changes = changes_of(tree, head, Scope.of(self.settings, self.tenants, tree.values()))
+        scope = Scope.of(self.settings, self.tenants, tree.values())
+        changes = changes_of(tree, head, scope)
+        if changes.deleted and not tree and scope.owners is None:
+            # Another stack's name, or a lost state: the cluster roles of a cluster are always there.
+            return Publication(zone, changes.count, problem="the state has no object of its clusters")
         limits = self.settings.changes.mass_removal
         if refused := removals_refused(changes, head, tree, limits, self.allowed, self.archived):
             return Publication(zone, changes.count, problem="; ".join(refused))
