@@ -11,10 +11,10 @@ from pulumi.runtime.config import CONFIG, get_config_env
 
 from model.problems import Problem, SpecError
 from model.reading.catalogue import FOLDER, read_catalogue
-from model.reading.cluster_pull import pem_of_keys
 from model.reading.load import load
 from model.reading.settings_load import settings_from_config
 from model.settings import Settings
+from stacks.platform.issuer_keys import pem_of_keys
 from stacks.platform.program import Files, build
 from stacks.platform.registration import go_on_after_failures
 

@@ -14,11 +14,11 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from model.clusters import ClusterPull
 from model.problems import Problem, SpecError
-from model.reading.cluster_pull import pem_of_keys
 from model.reading.settings_load import load_settings
 from model.reserved import platform_names
 from model.settings import Settings
 from stacks.platform.entry import read_authorities
+from stacks.platform.issuer_keys import pem_of_keys
 from tests.spec.helpers import LAB
 
 PULL = {"issuer": "https://far.example.fr", "keys": "zones/far.json"}
