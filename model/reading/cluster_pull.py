@@ -36,6 +36,11 @@ def check_cluster_pull(
         note((*path, "context"), f"{where}.context: the cluster pulls its objects: remove `context`, or `pull`")
     if cluster.ca is not None:
         note((*path, "ca"), f"{where}.ca: nothing of the platform connects to a cluster that pulls: remove it")
+    if cluster.argocd_token is not None:
+        note(
+            (*path, "argocdToken"),
+            f"{where}.argocdToken: the Argo CD of its own deploys to a cluster that pulls: remove it",
+        )
     if missing := [s for s in (System.GITLAB, System.VAULT) if s.value not in file.systems]:
         note(
             at, f"{where}.pull: needs {' and '.join(missing)} in usine:systems: repository of the zone, log-in of pods"

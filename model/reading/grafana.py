@@ -44,6 +44,11 @@ def check_grafana(
             (*path, "cluster"),
             f"{where}.cluster: no such cluster: {show(stated.cluster)}; {did_you_mean(stated.cluster, file.clusters)}",
         )
+    elif file.clusters[stated.cluster].pull is not None:
+        note(
+            (*path, "cluster"),
+            f"{where}.cluster: {stated.cluster} pulls its objects: take a cluster that the platform reaches",
+        )
     elif stated.namespace in _taken(stated.cluster, file):
         note(
             (*path, "namespace"),

@@ -33,6 +33,8 @@ def written(folder: Path, *, drop: tuple[str, ...] = ("context", "ca", "imageVer
     for key, value in changes.items():
         if key == "systems":
             values["config"]["usine:systems"] = value
+        elif key == "grafana":
+            values["config"]["usine:observability"]["grafana"]["cluster"] = value
         elif value is None:
             cluster.pop(key)
         else:
@@ -69,6 +71,12 @@ def test_a_cluster_that_pulls(tmp_path: Path) -> None:
         ({"pull": PULL, "context": "prod-1"}, "context", "remove `context`, or `pull`"),
         ({}, "zone", "`context` is missing, or `pull`"),
         ({"pull": PULL, "ca": "pki/ca.pem"}, "ca", "nothing of the platform connects to a cluster that pulls"),
+        (
+            {"pull": PULL, "argocdToken": "/var/run/secrets/prod-1/token"},
+            "argocdToken",
+            "deploys to a cluster that pulls",
+        ),
+        ({"pull": PULL, "grafana": "prod-1"}, "cluster", "take a cluster that the platform reaches"),
         ({"pull": PULL, "secretDelivery": None}, "issuer", "needs `secretDelivery`: no manifest contains a Secret"),
         (
             {"pull": PULL, "imageVerifier": {"kind": "kyverno"}},
