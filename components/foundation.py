@@ -40,9 +40,9 @@ from model.naming import (
     cluster_role_name,
     kubernetes_auth_path,
     runner_secret,
-    zone_secret,
 )
 from model.settings import Settings, System
+from model.zone_naming import zone_secret
 
 
 @dataclass(frozen=True, slots=True)

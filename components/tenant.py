@@ -25,19 +25,11 @@ from components.sonarqube.tenant import SonarQubeTenant, SonarQubeTenantArgs
 from components.vault.pipelines import PipelineIdentity
 from components.vault.tenant import VaultTenant, VaultTenantArgs
 from model.lifecycle import dashboards_url, deploys
-from model.naming import (
-    CI_FOLDER,
-    PACKAGES_FOLDER,
-    PULL_SECRET,
-    RobotPurpose,
-    chart_url,
-    names_of,
-    pulled_secret,
-    repository_url,
-)
+from model.naming import CI_FOLDER, PACKAGES_FOLDER, PULL_SECRET, RobotPurpose, chart_url, names_of, repository_url
 from model.repository import OWN_REGISTRY
 from model.settings import Edition, Settings, System
 from model.tenant import Environment, Tenant
+from model.zone_naming import pulled_secret
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,6 @@
-"""The names of all objects that Usine creates, in every tool. No other module derives a name.
+"""The names of all objects that Usine creates, in every tool; `model.zone_naming` has those of zones.
+
+No other module derives a name.
 
 Two rules make names of distinct tenants distinct, in any tool:
 
@@ -264,16 +266,6 @@ OPERATIONS_ACCOUNT = "usine_jobs"
 OPERATIONS_BRANCH = "main"
 #: The component of that project, in logical names. No repository of a tenant file can have an underscore.
 OPERATIONS_COMPONENT = "usine_jobs"
-#: The group, below the platform's, of the repositories that zones pull from, and the branch that they pull.
-ZONES_GROUP = "zones"
-ZONE_BRANCH = "main"
-#: The name that reports give as their branch: GitLab lets nobody set a status for a branch that they cannot push to.
-ZONE_REF = "argocd"
-#: In Argo CD's namespace on a cluster that pulls: the account and the SecretStore by which Argo CD gets credentials,
-#: and its role in Vault. No namespace of a tenant is called like the role: the slug usine is reserved.
-ZONE_ACCOUNT = "usine-argocd"
-ZONE_STORE = "usine"
-ZONE_ROLE = "usine-argocd"
 #: The CI variable with the tag of the runner for a job.
 RUNNER_VARIABLE = "USINE_RUNNER"
 #: The mount in Vault for credentials that the platform creates for its own machines. No slug has an underscore.
@@ -352,46 +344,6 @@ def runner_secret(purpose: RunnerPurpose) -> str:
 
 #: Path, in the platform's mount, of the credential that pulls from Harbor's proxy caches.
 PROXY_SECRET = f"{OPERATIONS_FOLDER}/registry/{PROXY_ROBOT}"
-
-
-def zone_path(gitlab: GitLabSettings, zone: str) -> str:
-    """Full path of the repository that the clusters of a zone pull from."""
-    return f"{gitlab.platform}/{ZONES_GROUP}/{zone}"
-
-
-def zone_application(cluster: Cluster) -> str:
-    """Application and AppProject of the platform's objects on a cluster that pulls. The slug usine is reserved."""
-    return f"usine-zone-{cluster.name}"
-
-
-def zone_status(cluster: Cluster) -> str:
-    """Name of the status by which a cluster reports a commit as synchronized."""
-    return f"usine/{cluster.name}"
-
-
-def zone_policy(cluster: Cluster) -> str:
-    """Vault policy of the Argo CD of a cluster that pulls. The slug usine is reserved."""
-    return f"usine.zone.{cluster.name}"
-
-
-def zone_secret(zone: str, purpose: str) -> str:
-    """Path, in the platform's mount, of a credential of a zone's Argo CD for the zone's repository."""
-    return f"{zone_folder(zone)}/{purpose}"
-
-
-def zone_folder(zone: str) -> str:
-    """Folder, in the platform's mount, that the Argo CDs of a zone read."""
-    return f"{OPERATIONS_FOLDER}/{ZONES_GROUP}/{zone}"
-
-
-def pulled_secret(cluster: Cluster, tenant: Tenant, name: str) -> str:
-    """Path, in the platform's mount, of a credential of a tenant's repository; `name` is that of Argo CD's Secret."""
-    return f"{pulled_folder(cluster)}/{tenant.slug}/{name}"
-
-
-def pulled_folder(cluster: Cluster) -> str:
-    """Folder, in the platform's mount, that the Argo CD of a cluster that pulls reads: its tenants' repositories."""
-    return f"{OPERATIONS_FOLDER}/clusters/{cluster.name}"
 
 
 def proxy_project(proxy: str) -> str:

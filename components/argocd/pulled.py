@@ -12,7 +12,8 @@ from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
 from components.base import Component
 from components.kubernetes.delivery import API, without_manager
-from model.naming import PLATFORM_MOUNT, ZONE_STORE
+from model.naming import PLATFORM_MOUNT
+from model.zone_naming import ZONE_STORE
 
 
 @dataclass(frozen=True, slots=True)

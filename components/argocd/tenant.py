@@ -37,11 +37,11 @@ from model.naming import (
     VAULT_SERVICE_ACCOUNT,
     labels,
     names_of,
-    pulled_secret,
 )
 from model.repository import Repository, RepositoryKind
 from model.settings import Stage, SyncWindow
 from model.tenant import Environment, State, Tenant
+from model.zone_naming import pulled_secret
 
 API = "argoproj.io/v1alpha1"
 #: What a role of a tenant may do in one environment, as Argo CD's resource and action.

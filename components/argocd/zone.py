@@ -17,21 +17,19 @@ from components.argocd.tenant import API
 from components.kubernetes.delivery import API as SECRETS_API
 from components.kubernetes.delivery import VaultAddress
 from model.clusters import Cluster, ClusterPull
-from model.naming import (
-    MANAGED_BY_LABEL,
-    PLATFORM_MOUNT,
+from model.naming import MANAGED_BY_LABEL, PLATFORM_MOUNT, kubernetes_auth_path
+from model.settings import Settings, System
+from model.zone_naming import (
     ZONE_ACCOUNT,
     ZONE_BRANCH,
     ZONE_REF,
     ZONE_ROLE,
     ZONE_STORE,
-    kubernetes_auth_path,
     zone_application,
     zone_path,
     zone_secret,
     zone_status,
 )
-from model.settings import Settings, System
 
 
 @dataclass(frozen=True, slots=True)

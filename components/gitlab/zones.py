@@ -16,8 +16,8 @@ import pulumi_gitlab as gitlab
 from components.base import Component, UserPassword, number, secret
 from components.gitlab.operations import NO_PIPELINE_VARIABLES
 from components.gitlab.protection import protect_branch
-from model.naming import ZONE_BRANCH, ZONES_GROUP
 from model.settings import Credential, GitLabSettings
+from model.zone_naming import ZONE_BRANCH, ZONES_GROUP
 
 #: Lifetime of the token that reports, and how long before its end `up` renews it, in days.
 _TOKEN_DAYS, _ROTATION_DAYS = 90, 30

@@ -14,17 +14,9 @@ from components.base import Component, OidcClient
 from components.vault.policies import to_hcl, zone_rules
 from components.vault.secrets import write_secret
 from model.clusters import Cluster, ClusterPull
-from model.naming import (
-    OIDC_AUTH_PATH,
-    PIPELINE_AUTH_PATH,
-    PLATFORM_MOUNT,
-    SIGNING_MOUNT,
-    ZONE_ACCOUNT,
-    ZONE_ROLE,
-    kubernetes_auth_path,
-    zone_policy,
-)
+from model.naming import OIDC_AUTH_PATH, PIPELINE_AUTH_PATH, PLATFORM_MOUNT, SIGNING_MOUNT, kubernetes_auth_path
 from model.settings import Endpoint
+from model.zone_naming import ZONE_ACCOUNT, ZONE_ROLE, zone_policy
 
 #: Roles of the OIDC back end: ``person`` logs in by the browser, ``token`` with a token that a command line already
 #: has.

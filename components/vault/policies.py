@@ -32,10 +32,9 @@ from model.naming import (
     SIGNING_MOUNT,
     environment_folder,
     names_of,
-    pulled_folder,
-    zone_folder,
 )
 from model.tenant import Environment, Right, Tenant
+from model.zone_naming import pulled_folder, zone_folder
 
 _READ = ("read",)
 _LIST = ("list", "read")

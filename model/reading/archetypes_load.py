@@ -22,8 +22,8 @@ from model.reading.schema import (
     ProtectedBranches,
     QuotaSection,
     RegistrySection,
-    Section,
 )
+from model.reading.section import Section
 from model.texts import did_you_mean, show
 
 

@@ -7,15 +7,9 @@ from typing import Any, Final
 
 from model.archetypes import DEFAULT_ARCHETYPE, Archetype
 from model.reading.merge import overlay
-from model.reading.schema import (
-    BackupSection,
-    EnvelopeSection,
-    ObservabilitySection,
-    QualitySection,
-    QuotaSection,
-    RegistrySection,
-    Section,
-)
+from model.reading.observability_schema import ObservabilitySection
+from model.reading.schema import BackupSection, EnvelopeSection, QualitySection, QuotaSection, RegistrySection
+from model.reading.section import Section
 from model.repository import RepositoryKind
 from model.settings import Settings
 

@@ -13,7 +13,7 @@ from model.problems import START, Finding, KeyPath, Position, Problem, SpecError
 from model.reading import fields as f
 from model.reading.explain import explain
 from model.reading.json_schema import FileSchema
-from model.reading.schema import Section
+from model.reading.section import Section
 from model.reading.yaml_reader import examine
 
 _SHORTEST_REASON = 10

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field
 from model.problems import START, Problem, SpecError
 from model.reading import fields as f
 from model.reading.dated import DatedFile, DatedSection, Expiring, Pattern, check_pattern
-from model.reading.schema import Section, fixed
+from model.reading.section import Section, fixed
 from model.reading.yaml_reader import MAX_BYTES
 from model.texts import did_you_mean, show
 

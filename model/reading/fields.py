@@ -24,7 +24,7 @@ from model.texts import is_secret_key, may_be_secret
 Schema = dict[str, Any]
 
 
-def _text(pattern: str, expected: str, description: str, longest: int = 0) -> tuple[AfterValidator, WithJsonSchema]:
+def text(pattern: str, expected: str, description: str, longest: int = 0) -> tuple[AfterValidator, WithJsonSchema]:
     """Return the annotations of a text type: pattern of the whole text, message, description for editors."""
     compiled = re.compile(pattern)
 
@@ -253,10 +253,10 @@ Date = Annotated[
 LabelKey = Annotated[
     str, AfterValidator(_check_label_key), WithJsonSchema({"type": "string", "pattern": f"^{_LABEL.pattern}$"})
 ]
-LabelValue = Annotated[str, *_text(f"(?:{_LABEL.pattern})?", f"a label's value is empty or has {_LABEL_RULE}", "")]
-EnvironmentName = Annotated[str, *_text(r"[a-z][a-z0-9]{1,10}", _ENVIRONMENT_RULE, "")]
-RoleName = Annotated[str, *_text(SLUG_PATTERN, _ROLE_RULE, "", LONGEST_SLUG)]
-RepositoryName = Annotated[str, *_text(_REPOSITORY, _REPOSITORY_RULE, "", LONGEST_SLUG)]
+LabelValue = Annotated[str, *text(f"(?:{_LABEL.pattern})?", f"a label's value is empty or has {_LABEL_RULE}", "")]
+EnvironmentName = Annotated[str, *text(r"[a-z][a-z0-9]{1,10}", _ENVIRONMENT_RULE, "")]
+RoleName = Annotated[str, *text(SLUG_PATTERN, _ROLE_RULE, "", LONGEST_SLUG)]
+RepositoryName = Annotated[str, *text(_REPOSITORY, _REPOSITORY_RULE, "", LONGEST_SLUG)]
 Cpu = Annotated[
     int,
     *_before(
@@ -304,7 +304,7 @@ BackupSchedule = Annotated[
 BackupDays = Annotated[Days, AfterValidator(_check_backup_days)]
 Duration = Annotated[
     str,
-    *_text(
+    *text(
         r"(?=.)(?:[0-9]{1,4}h)?(?:[0-9]{1,4}m)?",
         "expected a duration such as 8h, 30m or 1h30m",
         "A duration, such as 8h, 30m or 1h30m.",
@@ -335,72 +335,9 @@ ValueFile = Annotated[
         _check_value_file, r"^[A-Za-z0-9._/<>-]{1,200}\.ya?ml$", "A Helm value file; <env> is the environment's name."
     ),
 ]
-SecretPath = Annotated[
-    str,
-    *_text(
-        # They are sent to the source of a mirror or to an application: secrets of machines must not go there.
-        r"(?!(?:ci|ci-env|env|operations|packages|review)(?:/|$))[a-z0-9-]+(?:/[a-z0-9-]+)*",
-        "expected a path among the tenant's secrets, such as mirror/api: never a value, and not below ci, ci-env, "
-        "env, operations, packages or review, which pipelines, workloads and readers of packages read",
-        "A path among the tenant's secrets, such as mirror/api; never a value.",
-        100,
-    ),
-]
-#: `.` and `..` are no segments.
-DeliveredPath = Annotated[
-    str,
-    *_text(
-        r"[A-Za-z0-9_-][A-Za-z0-9._-]*(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)*",
-        "expected a path below env/<environment>/ in Vault, such as database or app/smtp: letters, digits, dots, "
-        "dashes and underscores; no part begins with a dot",
-        "A path below env/<environment>/ among the tenant's secrets, such as app/smtp.",
-        100,
-    ),
-]
-DeliveredName = Annotated[
-    str,
-    *_text(
-        # The platform's own Secrets begin so.
-        r"(?!usine-)[a-z0-9](?:[-.]?[a-z0-9])*",
-        "the name of a Secret has up to 63 lower-case letters, digits, single dashes and dots, and does not begin with "
-        "usine-",
-        "The name of a Kubernetes Secret, such as database.",
-        63,
-    ),
-]
-SecretKey = Annotated[
-    str,
-    *_text(
-        # Kubernetes refuses `.` and what begins with `..`.
-        r"(?!\.\.|\.$)[-._A-Za-z0-9]+",
-        "a key of a Secret has letters, digits, dots, dashes and underscores, such as DB_PASSWORD",
-        "A key of a Kubernetes Secret, such as DB_PASSWORD.",
-        100,
-    ),
-]
-#: External Secrets takes a dot for a step into the value of a field.
-SecretField = Annotated[
-    str,
-    *_text(
-        r"[A-Za-z0-9_-]+",
-        "the name of a field in Vault has letters, digits, dashes and underscores, such as password",
-        "The name of a field of the secret in Vault, such as password.",
-        100,
-    ),
-]
-#: Joined with a credential generation to the name of a token.
-ReaderName = Annotated[
-    str,
-    *_text(
-        r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*",
-        "the name of a reader has up to 20 lower-case letters, digits and single dashes, a letter first",
-        "The name of a reader of packages, such as portal.",
-        20,
-    ),
-]
 WebPath = Annotated[
     str,
-    *_text(
+    *text(
         r"/[A-Za-z0-9._~/-]*",
         "a path on the environment's url begins with / and holds letters, digits, . _ ~ - and /",
         "A path on the environment's url, such as /openapi.json.",
@@ -409,7 +346,7 @@ WebPath = Annotated[
 ]
 WebPattern = Annotated[
     str,
-    *_text(
+    *text(
         r"/[A-Za-z0-9._~/*%=&-]*",
         "a pattern of paths begins with / and holds letters, digits, . _ ~ - / % = & and *",
         "A pattern of paths on the environment's url, such as /logout*.",
@@ -418,19 +355,10 @@ WebPattern = Annotated[
 ]
 TagPattern = Annotated[
     str,
-    *_text(
+    *text(
         r"[A-Za-z0-9_.*?{},-]{1,128}",
         "a pattern of tags holds letters, digits, . _ - and * ? {a,b}",
         "A pattern of tags, such as v*.",
-    ),
-]
-SecretName = Annotated[
-    str,
-    *_text(
-        r"(?!usine-)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?",
-        "the name of a Secret has lower-case letters, digits and dashes, and does not begin with usine-",
-        "The name of a Secret in the namespaces of the tenant; never a value.",
-        63,
     ),
 ]
 Percent = Annotated[

@@ -7,7 +7,8 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from model.reading.schema import TenantSection, Words
+from model.reading.schema import TenantSection
+from model.reading.section import Words
 
 
 class FileSchema(GenerateJsonSchema):

@@ -21,7 +21,8 @@ from model.reading.fields import check_slug
 from model.reading.files import TenantFile, tenant_files
 from model.reading.fleet import check_fleet, check_selection
 from model.reading.json_schema import json_schema
-from model.reading.schema import API_VERSION, KIND, TENANT_SECTION, TenantSection, Words
+from model.reading.schema import API_VERSION, KIND, TENANT_SECTION, TenantSection
+from model.reading.section import Words
 from model.reading.yaml_reader import MAX_PROBLEMS, Examined, Suspect, examine, read
 from model.settings import Settings
 from model.tenant import Tenant

@@ -7,8 +7,9 @@ from urllib.parse import urlsplit
 
 from model.problems import KeyPath
 from model.reading.dashboards import to_dashboards
+from model.reading.observability_schema import AlertSection, ObjectivesSection
 from model.reading.promotions import Note
-from model.reading.schema import AlertSection, EnvironmentSection, ObjectivesSection, TenantSection
+from model.reading.schema import EnvironmentSection, TenantSection
 from model.settings import Settings, System
 from model.tenant import Alert, LatencyObjective, Objectives, Observability
 from model.texts import did_you_mean, show

@@ -7,86 +7,21 @@ What the platform declares (clusters, stages, presets, ...) is checked against t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationInfo, WithJsonSchema
-from pydantic.alias_generators import to_camel
+from pydantic import Field, TypeAdapter
 
 from model.archetypes import DEFAULT_ARCHETYPE
 from model.reading import chart_fields as c
-from model.reading import dashboard_fields as d
 from model.reading import fields as f
-from model.repository import OWN_REGISTRY, Promotion, RepositoryKind
-from model.settings import Settings
-from model.tenant import LATENCIES, DastScan, ImageSeverity, PanelKind, PanelUnit, Right, State
-from model.texts import did_you_mean, show
+from model.reading import secret_fields as s
+from model.reading.observability_schema import ObjectivesSection, ObservabilitySection
+from model.reading.section import Section, declared, fixed, from_archetype
+from model.repository import Promotion, RepositoryKind
+from model.tenant import DastScan, ImageSeverity, Right, State
 
 API_VERSION: Final = "usine/v1"
 KIND: Final = "Project"
-ALERT_SEVERITIES: Final = ("info", "warning", "critical")
-
-
-@dataclass(frozen=True, slots=True)
-class Words:
-    """The words that the platform allows, by kind."""
-
-    allowed: Mapping[str, tuple[str, ...]]
-
-    @classmethod
-    def of(cls, settings: Settings) -> Words:
-        """Return the words of a platform."""
-        return cls(
-            {
-                "cluster": tuple(settings.clusters),
-                "stage": tuple(settings.stages),
-                "preset": settings.presets,
-                "gate": settings.gates,
-                "package": settings.packages,
-                "archetype": tuple(settings.archetypes),
-                "source of charts": (OWN_REGISTRY, *settings.argocd.charts),
-            }
-        )
-
-
-def _choice(value: str, kind: str, allowed: tuple[str, ...]) -> str:
-    if value not in allowed:
-        raise ValueError(f"no such {kind}: {show(value)}; {did_you_mean(value, allowed)}")
-    return value
-
-
-def fixed(kind: str, *allowed: str) -> tuple[AfterValidator, WithJsonSchema]:
-    """Return the annotations of a text that is one of a few words."""
-    return AfterValidator(lambda value: _choice(value, kind, allowed)), WithJsonSchema({"enum": list(allowed)})
-
-
-def _declared(kind: str) -> tuple[AfterValidator, WithJsonSchema]:
-    """Return the annotations of a text that is one of the words that the platform declares."""
-
-    def check(value: str, info: ValidationInfo) -> str:
-        words = info.context
-        return _choice(value, kind, words.allowed[kind]) if isinstance(words, Words) else value
-
-    return AfterValidator(check), WithJsonSchema({"type": "string", "x-usine-declared": kind})
-
-
-class Section(BaseModel):
-    """A mapping of the file: unknown keys refused, no conversion between types, names in camelCase."""
-
-    model_config = ConfigDict(
-        extra="forbid", strict=True, frozen=True, alias_generator=to_camel, use_attribute_docstrings=True
-    )
-
-
-def from_archetype() -> Any:  # noqa: ANN401 - the default of fields of any type
-    """Return the default of a field that a file may leave out, because `model.reading.complete` fills it in."""
-    return Field(default_factory=_not_completed)
-
-
-def _not_completed() -> Any:  # noqa: ANN401 - see above
-    raise RuntimeError("keys of an archetype are missing: complete a file's keys before you validate them")
-
 
 ProtectedBranches = Annotated[list[f.BranchPattern], Field(max_length=20)]
 
@@ -161,23 +96,6 @@ class FreezeSection(Section):
     """Time zone of the schedule."""
 
 
-class LatencySection(Section):
-    """How fast requests are answered."""
-
-    within: Annotated[str, *fixed("duration", *LATENCIES)]
-    """A duration that the ingress controller measures."""
-    percent: f.Percent
-    """The share of the requests that are answered within it."""
-
-
-class ObjectivesSection(Section):
-    """Service level objectives over 30 days, measured at the ingress."""
-
-    availability: f.Percent | None = None
-    """The share of requests without a server error (5xx)."""
-    latency: LatencySection | None = None
-
-
 class BackupSection(Section):
     """Backups of an environment in production, on a cluster that has them."""
 
@@ -190,9 +108,9 @@ class BackupSection(Section):
 class EnvironmentSection(Section):
     """One environment: a namespace on a cluster."""
 
-    stage: Annotated[str, *_declared("stage")] | None = None
+    stage: Annotated[str, *declared("stage")] | None = None
     """A stage of the platform. Default: the name of the environment, if a stage has that name."""
-    cluster: Annotated[str, *_declared("cluster")] | None = None
+    cluster: Annotated[str, *declared("cluster")] | None = None
     """A cluster of the platform. Default: the cluster that offers the stage, if only one does."""
     quota: QuotaSection = from_archetype()
     """Limits of the environment. Default: those of the archetype."""
@@ -218,7 +136,7 @@ class MirrorSection(Section):
     """An external repository to mirror."""
 
     url: f.Url
-    credentials: f.SecretPath | None = None
+    credentials: s.SecretPath | None = None
     schedule: f.Cron
     pipelines: bool = False
     """Run the CI file of the external repository, on branches and tags that are not protected, without credentials that
@@ -228,7 +146,7 @@ class MirrorSection(Section):
 class ChartSection(Section):
     """A Helm chart outside the repository."""
 
-    source: Annotated[str, *_declared("source of charts")]
+    source: Annotated[str, *declared("source of charts")]
     """`registry`: the tenant's own project in Harbor. Or a chart repository of the platform."""
     name: c.ChartName
     version: Annotated[dict[str, c.ChartVersion], Field(min_length=1)]
@@ -252,7 +170,7 @@ class RepositorySection(Section):
 
     kind: Annotated[str, *fixed("kind of repository", *(kind.value for kind in RepositoryKind))] = "app"
     """`app`: source code. `infra`: charts or manifests that Argo CD deploys."""
-    preset: Annotated[str, *_declared("preset")] = from_archetype()
+    preset: Annotated[str, *declared("preset")] = from_archetype()
     """CI preset of the platform's catalogue. Default: that of the archetype; kind infra: `infra`, if the platform has
     it. A mirror has it from the run on that removes `mirror`: until then its source writes the files."""
     default_branch: f.Branch = from_archetype()
@@ -320,7 +238,7 @@ class DastSection(Section):
     full and api change data."""
     openapi: f.WebPath | None = None
     """The path of the OpenAPI document on each environment; only with scan api."""
-    credentials: f.SecretPath | None = None
+    credentials: s.SecretPath | None = None
     """A path in the tenant's secrets with username and password, which the scheduled analysis sends to the environments
     by HTTP authentication."""
     threshold: FindingsThreshold = ImageSeverity.HIGH.value
@@ -332,7 +250,7 @@ class DastSection(Section):
 class QualitySection(Section):
     """Static and dynamic analysis."""
 
-    gate: Annotated[str, *_declared("gate")] = from_archetype()
+    gate: Annotated[str, *declared("gate")] = from_archetype()
     """A quality gate of the platform."""
     new_code: NewCodeSection = from_archetype()
     """The period in which code counts as new."""
@@ -348,7 +266,7 @@ class PackageRegistrySection(Section):
 
     keep_versions: Annotated[int, Field(ge=1, le=1000)] | None = None
     """How many versions of a package to keep: each publication deletes older ones. Default: all."""
-    readers: Annotated[list[f.ReaderName], Field(max_length=10)] = []
+    readers: Annotated[list[s.ReaderName], Field(max_length=10)] = []
     """Readers outside the platform's pipelines. Each has a token that reads the packages of the tenant, at
     `packages/<name>` among the tenant's secrets."""
 
@@ -358,62 +276,18 @@ class DeliverySection(Section):
 
     environments: Annotated[list[f.EnvironmentName], Field(min_length=1)] | None = None
     """Environments of this file. Default: all of them."""
-    path: f.DeliveredPath | None = None
+    path: s.DeliveredPath | None = None
     """The path in Vault, below env/<environment>/. Default: the name of the Secret."""
-    keys: Annotated[dict[f.SecretKey, f.SecretField], Field(min_length=1, max_length=50)] | None = None
+    keys: Annotated[dict[s.SecretKey, s.SecretField], Field(min_length=1, max_length=50)] | None = None
     """Key of the Secret -> field of the secret in Vault. Default: every field, with its name."""
 
 
 class SecretsSection(Section):
     """The tenant's secrets."""
 
-    deliver: Annotated[dict[f.DeliveredName, DeliverySection], Field(max_length=30)] = {}
+    deliver: Annotated[dict[s.DeliveredName, DeliverySection], Field(max_length=30)] = {}
     """Name of a Kubernetes Secret -> the secret in Vault that it is a copy of. The environment's cluster must deliver
     secrets."""
-
-
-class AlertSection(Section):
-    """Who gets alerts: an e-mail address, or a webhook."""
-
-    to: f.Email | None = None
-    webhook: f.Url | None = None
-    """Alertmanager posts alerts to this URL, whose host the platform has to allow."""
-    credentials: f.SecretName | None = None
-    """With a webhook: a Secret that the team creates in each namespace. Its key `token` is sent as bearer token."""
-    severity: Annotated[str, *fixed("severity", *ALERT_SEVERITIES)] = "warning"
-    """The lowest severity of the alerts."""
-
-
-class PanelSection(Section):
-    """A panel of a dashboard."""
-
-    title: f.Name
-    query: d.Query
-    kind: Annotated[str, *fixed("kind of panel", *(kind.value for kind in PanelKind))] = "graph"
-    """How the values are shown."""
-    unit: Annotated[str, *fixed("unit", *(unit.value for unit in PanelUnit))] = "none"
-    """The unit of the values."""
-    legend: d.Legend = ""
-
-
-class DashboardSection(Section):
-    """A dashboard: panels, or the JSON text of one that Grafana exported."""
-
-    title: f.Name
-    panels: Annotated[list[PanelSection], Field(max_length=d.MOST_PANELS)] = []
-    """Panels, in their order."""
-    model: d.Model | None = None
-    """The JSON of a dashboard, as Grafana exports it. Its data sources have the uid metrics or logs."""
-
-
-class ObservabilitySection(Section):
-    """Logs, alerts and dashboards."""
-
-    log_retention: f.Days = from_archetype()
-    alerts: Annotated[list[AlertSection], Field(max_length=20)] = []
-    """Who gets which alerts."""
-    dashboards: Annotated[dict[d.DashboardName, DashboardSection], Field(max_length=d.MOST_DASHBOARDS)] | None = None
-    """Name -> dashboard, beside the default ones. `{}`: only the default ones. Default: the tenant has no Grafana."""
 
 
 class TenantSection(Section):
@@ -426,7 +300,7 @@ class TenantSection(Section):
     slug: f.Slug
     name: f.Name
     description: f.Description = ""
-    archetype: Annotated[str, *_declared("archetype")] = DEFAULT_ARCHETYPE
+    archetype: Annotated[str, *declared("archetype")] = DEFAULT_ARCHETYPE
     """The source of defaults: small, standard, large, or an archetype of the platform."""
     state: Annotated[str, *fixed("state", *(state.value for state in State))] = "active"
     """`suspended`: nobody changes anything, all data stays. `archived`: nobody has access; when the file is then
@@ -447,7 +321,7 @@ class TenantSection(Section):
     """Name -> repository."""
     registry: RegistrySection = from_archetype()
     quality: QualitySection = from_archetype()
-    packages: list[Annotated[str, *_declared("package")]] = from_archetype()
+    packages: list[Annotated[str, *declared("package")]] = from_archetype()
     """Formats of packages that protected pipelines and maintainers publish to GitLab's registry; GitLab refuses all
     others. An empty list switches the registry off."""
     package_registry: PackageRegistrySection = PackageRegistrySection()

@@ -10,7 +10,7 @@ from model.clusters import VOLUME_TYPES, BackupTool, Operator, Verifier, VolumeB
 from model.reading import fields as f
 from model.reading import settings_fields as v
 from model.reading.archetypes_load import ArchetypeSection
-from model.reading.schema import Section, fixed
+from model.reading.section import Section, fixed
 from model.settings import BoundBy, Edition, FoundationMode, PeopleSource, System
 
 SystemName = Annotated[str, *fixed("system", *(system.value for system in System))]

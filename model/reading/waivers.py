@@ -11,7 +11,7 @@ from pydantic import Field
 
 from model.reading import fields as f
 from model.reading.dated import DatedFile, DatedSection, Expiring, Pattern
-from model.reading.schema import Section
+from model.reading.section import Section
 from model.texts import did_you_mean, show
 
 #: The file's place in the repository.

@@ -11,7 +11,7 @@ import pytest
 
 from model.reading.json_schema import json_schema
 from model.reading.load import load
-from model.reading.schema import Words
+from model.reading.section import Words
 from model.reading.yaml_reader import read
 from model.reading.yaml_scalars import FRACTION, Ambiguous
 from tests.spec import test_fields

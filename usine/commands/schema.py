@@ -9,7 +9,7 @@ from pathlib import Path
 
 from model.problems import SpecError
 from model.reading.json_schema import json_schema
-from model.reading.schema import Words
+from model.reading.section import Words
 from model.reading.settings_load import load_settings
 from usine.commands.common import report_problems
 

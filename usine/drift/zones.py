@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from model.clusters import Cluster
-from model.naming import zone_status
 from model.settings import FoundationMode, Settings, System
+from model.zone_naming import zone_status
 from usine.clients import ClientError, Connections
 from usine.drift.findings import DriftFinding, Means, Unseen
 from usine.report.ids import NoticeId

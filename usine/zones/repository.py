@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import Final
 from urllib.parse import quote
 
-from model.naming import ZONE_BRANCH, zone_path
 from model.settings import GitLabSettings
+from model.zone_naming import ZONE_BRANCH, zone_path
 from usine.clients import ClientError
 from usine.clients.base import Json
 from usine.clients.errors import AbsentError
