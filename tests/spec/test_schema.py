@@ -14,8 +14,8 @@ from model.reading.load import load
 from model.reading.section import Words
 from model.reading.yaml_reader import read
 from model.reading.yaml_scalars import FRACTION, Ambiguous
-from tests.spec import test_fields
 from tests.spec.helpers import BODY, HEAD, ROOT, SETTINGS, load_texts
+from tests.spec.wrong_fields import RIGHT, WRONG
 
 SCHEMA = json_schema()
 VALIDATOR = jsonschema.Draft202012Validator(json_schema(Words.of(SETTINGS)))
@@ -76,23 +76,16 @@ def test_samples_are_right_for_both(path: Any) -> None:
     assert errors(path.read_text(encoding="utf-8")) == []
 
 
-CASES = next(
-    mark.args[1]
-    for mark in test_fields.test_one_wrong_field_gives_one_problem_at_its_place.pytestmark  # type: ignore[attr-defined]
-    if mark.name == "parametrize"
-)
-
-
-@pytest.mark.parametrize(("old", "new", "column", "messages"), CASES)
+@pytest.mark.parametrize(("old", "new", "column", "messages"), WRONG)
 def test_what_the_loader_refuses_the_schema_refuses(old: str, new: str, column: int, messages: tuple[str, ...]) -> None:
-    refused = errors(test_fields.RIGHT.replace(old, new, 1))
+    refused = errors(RIGHT.replace(old, new, 1))
     if any(number in new for number in ("0.0001", "1e3")):
         return  # as numbers, these are as good as any other
     if not any(part in message for part in BEYOND_A_SCHEMA for message in messages):
         assert refused, (column, messages)
 
 
-RIGHT = [
+EXAMPLES = [
     HEAD + BODY,
     HEAD + "environments: {dev: {quota: {cpu: 0.5, memory: 0, storage: 1Gi, gpu: 0}}}\n",
     HEAD + "environments: {dev: {quota: {cpu: '0.250', memory: 300Mi}, egress: [{host: a-b.c.fr, port: 1}]}}\n",
@@ -109,7 +102,7 @@ RIGHT = [
 ]
 
 
-@pytest.mark.parametrize("text", RIGHT)
+@pytest.mark.parametrize("text", EXAMPLES)
 def test_what_the_loader_accepts_the_schema_accepts(text: str) -> None:
     assert load_texts({"tenant.yaml": text})
     assert errors(text) == []
