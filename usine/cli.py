@@ -21,6 +21,7 @@ COMMANDS = (
     "preview",
     "up",
     "drift",
+    "fleet",
     "zones",
     "rotate",
     "revoke",

@@ -147,6 +147,11 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     add_allowance_argument(parser)
     parser.add_argument("--target", metavar="URN", action="append", default=[], help="only this resource; repeatable")
     parser.add_argument("--refresh", action="store_true", help="read the live objects from the systems first")
+    add_report_arguments(parser)
+
+
+def add_report_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add an option for each form of a report."""
     for form in _FORMS:
         parser.add_argument(
             f"--{form}", metavar="FILE", type=Path, help=f"write the report to this file, as {form.upper()}"

@@ -92,6 +92,14 @@ class Engine:
         if done.returncode != 0 and "already exists" not in done.stderr:
             raise EngineError(f"pulumi stack init failed: {done.stderr.strip()}")
 
+    def remove_stack(self) -> None:
+        """Remove a stack without resources, and its history. Raises EngineError, also when it has resources."""
+        with tempfile.TemporaryDirectory(prefix="usine-") as folder:
+            shutil.copy(self.root / "Pulumi.yaml", folder)
+            done = self._pulumi(Path(folder), "stack", "rm", "--yes", "--non-interactive", "--stack", self.stack)
+        if done.returncode != 0:
+            raise EngineError(f"pulumi stack rm failed: {done.stderr.strip()}")
+
     def export_state(self) -> dict[str, object]:
         """Return the stack's checkpoint, with its secrets encrypted."""
         state: dict[str, object] = json.loads(self.capture("stack", "export"))

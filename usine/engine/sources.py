@@ -45,11 +45,24 @@ def read_sources(engine: Engine, projects: Path, checkpoint: Mapping[str, object
     """
     return Sources(
         commit=commit_of(engine.root),
-        program=_digest_of_files(engine.root, [engine.root / name for name in PROGRAM]),
+        program=program_digest(engine.root),
         tenants=_digest_of_files(projects, sorted(projects.glob("*.yaml"))),
         settings=_digest_of_settings(settings_file(engine)),
         state=state_digest(engine.export_state() if checkpoint is None else checkpoint),
     )
+
+
+def program_digest(root: Path) -> str:
+    """Return the digest of the program's files. Raises EngineError when one of them does not exist."""
+    return _digest_of_files(root, [root / name for name in PROGRAM])
+
+
+def digest_of_file(path: Path) -> str:
+    """Return the digest of a file's content. Raises EngineError when it cannot be read."""
+    try:
+        return _digest(path.read_bytes())
+    except OSError as error:
+        raise EngineError(f"{path}: cannot be read: {error.strerror}") from None
 
 
 def settings_file(engine: Engine) -> Path:

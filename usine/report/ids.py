@@ -38,6 +38,7 @@ class NoticeId(enum.StrEnum):
     PENDING_PEOPLE = "pending-people"
     LOG_INS = "log-ins"
     ZONE = "zone"
+    FLEET = "fleet"
     LOCK_LOST = "lock-lost"
     INTERRUPTED = "interrupted"
 
@@ -75,6 +76,7 @@ MEANINGS: Final[Mapping[NoticeId, tuple[str, str]]] = {
         "run and drift scan",
         "what was published to the repository of a zone, and what its clusters report",
     ),
+    NoticeId.FLEET: ("run and drift scan", "a stack of the fleet failed, was refused, or was not run"),
     NoticeId.LOCK_LOST: ("run", "the run lost its lock and stopped"),
     NoticeId.INTERRUPTED: ("run", "the run was interrupted"),
     NoticeId.COULD_NOT_LOOK: ("drift scan", "a part of a system could not be read"),

@@ -1,0 +1,77 @@
+"""What the actions of `usine fleet` share: reading the platform, its stacks and their records."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from model.reading.settings_load import load_settings
+from model.settings import Settings
+from usine.commands.common import ROOT, Platform, add_settings_argument, read_platform
+from usine.commands.engine_stack import add_stack_argument
+from usine.commands.stack_environment import stack_environment
+from usine.engine.cli import Engine, EngineError
+from usine.engine.storage import NoStorageError, state_storage
+from usine.fleet.inputs import read_inputs
+from usine.fleet.layout import Layout
+from usine.fleet.records import Inputs, Records, RunRecord
+from usine.fleet.running import Job
+
+#: The settings files, reports and logs of stacks, in a folder per stack.
+FOLDER = Path("out") / "fleet"
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """A checked platform with its stacks. `settings` are those of the engine, `variables` is its environment."""
+
+    platform: Platform
+    settings: Settings
+    layout: Layout
+    records: Records
+    variables: Mapping[str, str] = field(repr=False)
+
+    def engine(self, slug: str | None) -> Engine:
+        """Return the engine of a stack."""
+        return Engine(ROOT, self.layout.stack(slug), self.variables, None)
+
+    def inputs(self, foundation: RunRecord | None) -> dict[str | None, Inputs]:
+        """Return the digests of all stacks; `foundation` is the last run of the foundation. Raises EngineError."""
+        return read_inputs(ROOT, self.layout, self.settings, self.platform.tenants, foundation)
+
+    def job(self, slug: str | None, command: str, *arguments: str, removed: bool = False) -> Job:
+        """Return a command on a stack; writes the stack's settings file. Raises OSError."""
+        settings = self.layout.write(slug, removed=removed)
+        report = settings.with_name(f"{command}.json")
+        return Job(
+            slug,
+            (
+                command,
+                *("--stack", self.layout.stack(slug), "--settings", str(settings), "--json", str(report)),
+                *arguments,
+            ),
+            report,
+            settings.with_name(f"{command}.log"),
+        )
+
+
+def open_fleet(args: argparse.Namespace) -> Fleet:
+    """Check every file, and find the stacks. Raises SpecError, and EngineError when records cannot be kept."""
+    platform = read_platform(args)
+    where = stack_environment(args.stack, args.settings)
+    settings = load_settings(where.config_file)
+    try:
+        storage = state_storage(where.variables)
+    except NoStorageError as error:
+        raise EngineError(f"a fleet keeps its records beside the state, but {error}") from None
+    projects = (args.settings.parent / platform.settings.projects).resolve()
+    layout = Layout.read(args.stack, where.config_file, projects, ROOT / FOLDER)
+    return Fleet(platform, settings, layout, Records(storage, args.stack), where.variables)
+
+
+def add_fleet_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add `--settings` and `--stack`."""
+    add_settings_argument(parser)
+    add_stack_argument(parser)

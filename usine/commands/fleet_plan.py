@@ -1,0 +1,63 @@
+"""`usine fleet plan`: the stacks that need a run, and why."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+from model.problems import SpecError
+from model.texts import enumerate_words
+from usine.commands.common import report_problems
+from usine.commands.engine_stack import write_files
+from usine.commands.fleet_open import add_fleet_arguments, open_fleet
+from usine.engine.cli import EngineError
+from usine.fleet.planning import FleetPlan, make_fleet_plan
+from usine.report.model import FOUNDATION
+from usine.report.words import plural
+
+_SHOWN = 10
+
+
+def register(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the action."""
+    parser = actions.add_parser(
+        "plan",
+        help="show which stacks need a run, and why",
+        description="Compare the digests of program, settings, tenant files and foundation with those of the last run "
+        "of each stack. The engine does not run, and no system is asked. Exit code: 0, also if stacks need a run.",
+    )
+    add_fleet_arguments(parser)
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write stacks and reasons to this file, as JSON")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the stacks that need a run."""
+    try:
+        fleet = open_fleet(args)
+        runs = fleet.records.runs()
+        plan = make_fleet_plan(fleet.inputs(runs.get(None)), runs)
+        if args.json is not None:
+            tasks = [{"tenant": task.slug, "reasons": task.reasons, "removed": task.removed} for task in plan.tasks]
+            write_files({args.json: json.dumps({"stacks": tasks, "unchanged": plan.unchanged}, indent=1) + "\n"})
+    except SpecError as error:
+        return report_problems(error)
+    except EngineError as error:
+        print(f"usine fleet plan: {error}", file=sys.stderr)
+        return 1
+    print("\n".join(lines_of(plan)))
+    return 0
+
+
+def lines_of(plan: FleetPlan) -> list[str]:
+    """Return the plan for people: one line for each set of reasons, with the stacks that have them."""
+    grouped: dict[str, list[str]] = defaultdict(list)
+    for task in plan.tasks:
+        grouped[", ".join(task.reasons)].append(task.slug or FOUNDATION)
+    lines = [
+        f"{plural(len(slugs), 'stack')}, {why}: {enumerate_words(slugs, _SHOWN)}" for why, slugs in grouped.items()
+    ]
+    return [*lines, f"{plural(len(plan.tasks), 'stack')} to run, {plan.unchanged} unchanged"]

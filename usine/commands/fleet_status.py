@@ -1,0 +1,77 @@
+"""`usine fleet status`: the last run and the last drift scan of each stack, and what waits."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from model.problems import SpecError
+from usine.commands.common import report_problems
+from usine.commands.engine_stack import write_files
+from usine.commands.fleet_open import add_fleet_arguments, open_fleet
+from usine.engine.cli import EngineError
+from usine.fleet.planning import make_fleet_plan
+from usine.fleet.records import RunRecord, ScanRecord
+from usine.report.model import FOUNDATION
+
+
+def register(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the action."""
+    parser = actions.add_parser(
+        "status",
+        help="show the last run and the last drift scan of each stack",
+        description="Read the records of all stacks. The engine does not run, and no system is asked.",
+    )
+    add_fleet_arguments(parser)
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write the table to this file, as JSON")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print a row for each stack, those that need a run first."""
+    try:
+        fleet = open_fleet(args)
+        runs, scans = fleet.records.runs(), fleet.records.scans()
+        inputs = fleet.inputs(runs.get(None))
+        plan = make_fleet_plan(inputs, runs)
+        pending = {task.slug: ", ".join(task.reasons) for task in plan.tasks}
+        rows = [
+            _row(slug, pending.get(slug, ""), runs.get(slug), scans.get(slug))
+            for slug in (*pending, *(slug for slug in inputs if slug not in pending))
+        ]
+        if args.json is not None:
+            write_files({args.json: json.dumps(rows, indent=1) + "\n"})
+    except SpecError as error:
+        return report_problems(error)
+    except EngineError as error:
+        print(f"usine fleet status: {error}", file=sys.stderr)
+        return 1
+    table = Table()
+    for heading in ("tenant", "last run", "result", "pending", "last scan", "drift"):
+        table.add_column(heading)
+    for row in rows:
+        table.add_row(*(str(value) for value in row.values()))
+    Console().print(table)
+    return 0
+
+
+def _row(slug: str | None, pending: str, last: RunRecord | None, scan: ScanRecord | None) -> dict[str, str]:
+    drift = "" if scan is None else str(scan.findings) + ("" if scan.complete else ", incomplete")
+    return {
+        "tenant": slug or FOUNDATION,
+        "last run": "" if last is None else _moment(last.ended),
+        "result": "" if last is None else last.result.value,
+        "pending": pending,
+        "last scan": "" if scan is None else _moment(scan.ended),
+        "drift": drift,
+    }
+
+
+def _moment(moment: datetime.datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"

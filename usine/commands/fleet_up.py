@@ -1,0 +1,244 @@
+"""`usine fleet up`: run the stacks that need it, a few at a time."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import re
+import sys
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from model.problems import SpecError
+from model.tenant import State
+from pulumi_facts.checkpoint import resources_of
+from pulumi_facts.urns import address_of
+from usine.commands.common import ROOT, find_tenant, read_waivers_beside, report_problems
+from usine.commands.engine_stack import add_allowance_argument, add_report_arguments, write_reports
+from usine.commands.fleet_open import Fleet, add_fleet_arguments, open_fleet
+from usine.commands.fleet_plan import lines_of
+from usine.engine.cli import EngineError
+from usine.engine.sources import commit_of
+from usine.fleet.planning import FleetPlan, Task, make_fleet_plan
+from usine.fleet.records import Result, RunRecord, digest_of_ids
+from usine.fleet.removals import RemovalCount, tenant_removals
+from usine.fleet.report import fleet_report, result_of, why_of
+from usine.fleet.running import Done, Workers
+from usine.report.ids import NoticeId
+from usine.report.model import FOUNDATION, Notice, Report, Severity
+from usine.report.words import duration
+from usine.rules.reading import allowances
+
+_WAIT = "10m"
+_NUMBER = re.compile(r"[1-9][0-9]{0,6}")
+_EPILOG = """\
+exit code: 0 all stacks that needed a run were applied; 4 some were, others failed, were refused or were not begun;
+1 nothing was applied; 130 interrupted. Run it again to continue: stacks that were applied are not run again.
+"""
+
+
+def register(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the action."""
+    parser = actions.add_parser(
+        "up",
+        help="run the stacks that need it",
+        description="Run `usine up` on the foundation, if it needs a run, and then on each tenant that needs one. A "
+        "tenant that fails does not stop the others.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_fleet_arguments(parser)
+    add_allowance_argument(parser)
+    add_report_arguments(parser)
+    parser.add_argument("--workers", metavar="N", type=positive, default=2, help="stacks at a time (default: 2)")
+    parser.add_argument("--limit", metavar="N", type=positive, help="run at most N tenants, the oldest runs first")
+    parser.add_argument(
+        "--tenant", metavar="SLUG", action="append", default=[], help="only this tenant and the foundation; repeatable"
+    )
+    parser.add_argument("--all", action="store_true", help="also run stacks that need no run")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run all steps; see the epilog for the exit code."""
+    try:
+        fleet = open_fleet(args)
+        for slug in args.tenant:
+            if find_tenant(fleet.platform.tenants, slug, "fleet up") is None:
+                return 1
+        today = datetime.datetime.now(datetime.UTC).date()
+        waivers = read_waivers_beside(args.settings, fleet.platform.settings, today)
+        report, results = _Run.of(fleet, args, {**allowances(waivers, today), **dict(args.allow_removals)}).run()
+        write_reports(report, args)
+    except SpecError as error:
+        return report_problems(error)
+    except (EngineError, OSError) as error:
+        print(f"usine fleet up: {error}", file=sys.stderr)
+        return 1
+    for notice in report.notices:
+        if notice.rule == NoticeId.FLEET:
+            print(f"{notice.severity.value}: {notice.text}\n  {notice.remedy}")
+    print(report.verdict)
+    return _exit_code(report, results)
+
+
+@dataclass
+class _Run:
+    """One run of a fleet."""
+
+    fleet: Fleet
+    args: argparse.Namespace
+    allowed: Mapping[str, int]
+    workers: Workers
+    #: The tenants that this run archives or removes.
+    leaving: Collection[str] = ()
+    ended: list[Done] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, fleet: Fleet, args: argparse.Namespace, allowed: Mapping[str, int]) -> _Run:
+        return cls(fleet, args, allowed, Workers(args.workers, ROOT, fleet.variables))
+
+    def run(self) -> tuple[Report, tuple[Result, ...]]:
+        """Run the foundation, then the tenants; return the report and the results of all stacks."""
+        with self.workers.interruptible():
+            return self._run()
+
+    def _run(self) -> tuple[Report, tuple[Result, ...]]:
+        began = datetime.datetime.now(datetime.UTC)
+        plan = self._plan()
+        print("\n".join(lines_of(plan)), flush=True)
+        needed = len(plan.tasks)
+        stacks = needed + plan.unchanged
+        self.leaving = frozenset(_leaving(self.fleet, plan.tasks))
+        if not self._refused():
+            count = RemovalCount(self.fleet.settings, self.allowed, self.leaving)
+            foundation = [task for task in plan.tasks if task.slug is None]
+            if self._stacks(foundation, count):
+                # A run of the foundation may have created objects again that tenants refer to.
+                tenants = [task for task in (self._plan() if foundation else plan).tasks if task.slug is not None]
+                needed = len(foundation) + len(tenants)
+                self._stacks(self._chosen(tenants), count)
+        facts = (
+            ("stacks", str(stacks)),
+            ("began", f"{began:%Y-%m-%d %H:%M:%S} UTC"),
+            ("commit", commit_of(ROOT) or "none"),
+            ("workers", str(self.args.workers)),
+        )
+        report = fleet_report(
+            self.fleet.layout.base,
+            self.ended,
+            facts,
+            self.notices,
+            unchanged=stacks - needed,
+            waiting=needed - len(self.ended),
+        )
+        return report, tuple(result_of(done) for done in self.ended)
+
+    def _plan(self) -> FleetPlan:
+        runs = self.fleet.records.runs()
+        return make_fleet_plan(self.fleet.inputs(runs.get(None)), runs, every=self.args.all)
+
+    def _refused(self) -> bool:
+        existing = sum(1 for slug in self.fleet.records.runs() if slug is not None)
+        refusals = tenant_removals(self.leaving, existing, self.fleet.settings, self.allowed)
+        self.notices += [
+            Notice(
+                NoticeId.MASS_REMOVAL,
+                Severity.ERROR,
+                refusal.text,
+                remedy=f"if it is intended: --allow-removals {refusal.kind}={refusal.removed}",
+            )
+            for refusal in refusals
+        ]
+        for notice in self.notices:
+            print(f"refused: {notice.text}\n  {notice.remedy}")
+        return bool(refusals)
+
+    def _chosen(self, tasks: Sequence[Task]) -> Sequence[Task]:
+        chosen = [task for task in tasks if not self.args.tenant or task.slug in self.args.tenant]
+        return chosen[: self.args.limit]
+
+    def _stacks(self, tasks: Sequence[Task], count: RemovalCount) -> bool:
+        """Run stacks; return whether others may follow."""
+        by_slug = {task.slug: task for task in tasks}
+        extra = [word for kind, number in self.args.allow_removals for word in ("--allow-removals", f"{kind}={number}")]
+        jobs = [self.fleet.job(task.slug, "up", "--wait", _WAIT, *extra, removed=task.removed) for task in tasks]
+        fatal = False
+        for done in self.workers.run(jobs, lambda: not count.exceeded):
+            self.ended.append(done)
+            task = by_slug[done.job.slug]
+            result = result_of(done)
+            print(f"{task.slug or FOUNDATION}: {result.value} in {duration(done.seconds)}: {why_of(done)}", flush=True)
+            self._record(task, done, result)
+            fatal = task.slug is None and result not in {Result.APPLIED, Result.PARTIAL}
+            if done.report is not None:
+                count.add(done.report.entries)
+        for removal in count.exceeded:
+            self.notices.append(
+                Notice(
+                    NoticeId.FLEET,
+                    Severity.WARNING,
+                    f"no other stack was begun: {removal.removed} objects of type {removal.kind} were removed",
+                    remedy=f"if it is intended: --allow-removals {removal.kind}=N, with the number of the whole fleet",
+                )
+            )
+        return not (fatal or count.exceeded or self.workers.stopped)
+
+    def _record(self, task: Task, done: Done, result: Result) -> None:
+        if task.removed and task.slug is not None and result is Result.APPLIED:
+            self.fleet.engine(task.slug).remove_stack()
+            self.fleet.records.remove(task.slug)
+            return
+        waits = done.report is not None and any(n.rule == NoticeId.PENDING_PEOPLE for n in done.report.notices)
+        record = RunRecord(
+            task.inputs,
+            result,
+            datetime.datetime.now(datetime.UTC),
+            round(done.seconds, 1),
+            commit_of(ROOT),
+            why_of(done),
+            waits,
+            any(t.slug == task.slug and t.state is State.ARCHIVED for t in self.fleet.platform.tenants),
+            self._ids() if task.slug is None else "",
+        )
+        self.fleet.records.write_run(task.slug, record)
+
+    def _ids(self) -> str:
+        """Return the digest of the ids of the foundation's objects."""
+        try:
+            state = self.fleet.engine(None).export_state()
+        except EngineError:
+            return ""  # another digest than before: each tenant is run
+        resources = (r for r in resources_of(state) if address_of(r["urn"]).is_object)
+        return digest_of_ids({r["urn"]: str(r.get("id", "")) for r in resources})
+
+
+def _leaving(fleet: Fleet, tasks: Sequence[Task]) -> set[str]:
+    """Return the tenants that this run archives or removes."""
+    archived = {tenant.slug for tenant in fleet.platform.tenants if tenant.state is State.ARCHIVED}
+    return {
+        task.slug
+        for task in tasks
+        if task.slug is not None
+        and task.last is not None
+        and not task.last.archived
+        and (task.removed or task.slug in archived)
+    }
+
+
+def _exit_code(report: Report, results: Sequence[Result]) -> int:
+    if Result.INTERRUPTED in results:
+        return 130
+    if all(result is Result.APPLIED for result in results) and not any(
+        notice.rule in {NoticeId.FLEET, NoticeId.MASS_REMOVAL} for notice in report.notices
+    ):
+        return 0
+    return 4 if Result.APPLIED in results or Result.PARTIAL in results else 1
+
+
+def positive(text: str) -> int:
+    """Parse a number of the command line, at least 1. Raises argparse.ArgumentTypeError."""
+    if not _NUMBER.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1, found {text!r}")
+    return int(text)

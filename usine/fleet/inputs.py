@@ -1,0 +1,45 @@
+"""The digests of what each stack of a fleet depends on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from model.settings import Settings
+from model.tenant import Tenant
+from usine.engine.sources import digest_of_file, program_digest
+from usine.fleet.layout import Layout
+from usine.fleet.records import Inputs, RunRecord, digest_of
+
+
+def read_inputs(
+    root: Path, layout: Layout, settings: Settings, tenants: Iterable[Tenant], foundation: RunRecord | None
+) -> dict[str | None, Inputs]:
+    """Return the digests of the foundation (None) and of each tenant, without the engine.
+
+    Args:
+        root: the folder of `Pulumi.yaml`.
+        layout: the stacks.
+        settings: the settings that the engine reads.
+        tenants: all tenants, checked.
+        foundation: the last run of the foundation.
+
+    Raises EngineError when a file of the program does not exist.
+    """
+    program = program_digest(root)
+    common = digest_of([_text(layout.common()), *(digest_of_file(root / path) for path in settings.authorities)])
+    ids = "" if foundation is None else foundation.objects
+    listed = tuple(tenants)
+    people = sorted({person for tenant in listed for person in tenant.people})
+    found: dict[str | None, Inputs] = {
+        None: Inputs(program, digest_of([common, _text(layout.own(None))]), digest_of(people))
+    }
+    for tenant in listed:
+        own = digest_of([common, _text(layout.own(tenant.slug))])
+        found[tenant.slug] = Inputs(program, own, digest_of_file(layout.projects / f"{tenant.slug}.yaml"), ids)
+    return found
+
+
+def _text(keys: Mapping[str, object]) -> str:
+    return json.dumps(keys, sort_keys=True, default=str)

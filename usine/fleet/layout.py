@@ -1,0 +1,133 @@
+"""The stacks of a fleet, and the settings file of each."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from model.reading.waivers import WAIVERS_FILE
+from model.settings import FoundationMode
+
+#: What the engine writes to a settings file if the secrets provider is a passphrase. It belongs to one stack.
+_SALT: Final = "encryptionsalt"
+_PROJECTS, _FOUNDATION, _TENANTS = "usine:projects", "usine:foundation", "usine:tenants"
+_CREDENTIALS, _CATALOGUE = "usine:tenantCredentials", "usine:catalogue"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The stacks of a fleet: `base` has the foundation, and ``<base>.<slug>`` a tenant.
+
+    `settings` is the checked settings file of the platform, `projects` the absolute path of the folder of tenant files.
+    The settings file of each stack is written to `folder`.
+    """
+
+    base: str
+    settings: Path
+    projects: Path
+    folder: Path
+    document: Mapping[str, Any] = field(repr=False)
+
+    @classmethod
+    def read(cls, base: str, settings: Path, projects: Path, folder: Path) -> Layout:
+        """Read the settings file once: a fleet has thousands of stacks."""
+        return cls(base, settings, projects, folder, _read(settings))
+
+    def stack(self, slug: str | None) -> str:
+        """Return the name of a tenant's stack, or of the foundation's (None)."""
+        return self.base if slug is None else f"{self.base}.{slug}"
+
+    def common(self) -> dict[str, Any]:
+        """Return the keys of the settings that concern every tenant."""
+        left_out = {_PROJECTS, _FOUNDATION, _TENANTS, _CREDENTIALS, _CATALOGUE}
+        shared = {key: value for key, value in self._config().items() if key not in left_out}
+        if _CATALOGUE in self._config():
+            shared[_CATALOGUE] = self._catalogue(())
+        return shared
+
+    def own(self, slug: str | None) -> dict[str, Any]:
+        """Return the keys of the settings of one stack, except the path of the tenant files."""
+        if slug is None:
+            whole = (_CREDENTIALS, _CATALOGUE)
+            return {key: self._config()[key] for key in whole if key in self._config()} | {
+                _FOUNDATION: FoundationMode.ONLY.value
+            }
+        # What is stated for other tenants is no reason to run this one again.
+        stated: dict[str, Any] = {_FOUNDATION: FoundationMode.SKIP.value, _TENANTS: [slug]}
+        credentials = _structure(self._config().get(_CREDENTIALS))
+        if isinstance(credentials, Mapping) and slug in credentials:
+            stated[_CREDENTIALS] = {slug: credentials[slug]}
+        if _CATALOGUE in self._config():
+            stated[_CATALOGUE] = self._catalogue((slug,))
+        return stated
+
+    def write(self, slug: str | None, *, removed: bool = False) -> Path:
+        """Write the settings file of a stack, with the waivers beside it, and return its path.
+
+        `removed`: the tenant has no file any more, so its stack has no tenant. Raises OSError.
+        """
+        folder = self.folder / self.stack(slug).replace("/", "-")
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / "settings.yaml"
+        config = self.common() | self.own(slug) | {_PROJECTS: str(self.projects)}
+        if removed:
+            config |= {_TENANTS: []}
+            config.pop(_CREDENTIALS, None)
+            if _CATALOGUE in config:
+                config[_CATALOGUE] = self._catalogue(())
+        document = {**self.document, "config": config}
+        if slug is not None:
+            document.pop(_SALT, None)
+        written = _read(path)
+        if _SALT in written:
+            # Without its salt, the engine could not read the secrets of the state again.
+            document[_SALT] = written[_SALT]
+        _replace(path, yaml.safe_dump(document, sort_keys=False, allow_unicode=True))
+        waivers = self.settings.parent / WAIVERS_FILE
+        if waivers.exists():
+            shutil.copyfile(waivers, folder / WAIVERS_FILE)
+        else:
+            (folder / WAIVERS_FILE).unlink(missing_ok=True)
+        return path
+
+    def _config(self) -> Mapping[str, Any]:
+        config: Mapping[str, Any] = self.document["config"]
+        return config
+
+    def _catalogue(self, tenants: tuple[str, ...]) -> object:
+        """Return the value of the key for the catalogue, with these tenants only as the first ones."""
+        stated = _structure(self._config()[_CATALOGUE])
+        if not isinstance(stated, Mapping) or "first" not in stated:
+            return stated
+        return {**stated, "first": [name for name in stated["first"] if name in tenants]}
+
+
+def _structure(value: object) -> object:
+    """Return the value of a key; a settings file may have a structure as JSON text."""
+    if not isinstance(value, str):
+        return value
+    parsed: object = json.loads(value)
+    return parsed
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file at once: another command may read it at the same time."""
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as file:
+        file.write(text)
+    os.replace(file.name, path)

@@ -1,0 +1,90 @@
+"""Which stacks of a fleet need a run, and why. Pure functions of digests and records."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Final
+
+from usine.fleet.records import Inputs, Result, RunRecord
+
+#: The reason for each digest that differs from that of the last run.
+_CHANGED: Final = {
+    "program": "the program changed",
+    "settings": "the settings changed",
+    "tenant": "its file changed",
+    "foundation": "objects of the foundation were created again",
+}
+#: The same for the foundation.
+_PEOPLE_CHANGED: Final = "the people of the tenants changed"
+_LONG_AGO: Final = datetime.datetime.min.replace(tzinfo=datetime.UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A stack that needs a run. `slug` None: the foundation. `removed`: the tenant has no file any more."""
+
+    slug: str | None
+    reasons: tuple[str, ...]
+    inputs: Inputs
+    removed: bool = False
+    last: RunRecord | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FleetPlan:
+    """The tasks of a run in their order, and the number of stacks that need none."""
+
+    tasks: tuple[Task, ...]
+    unchanged: int
+
+
+def make_fleet_plan(
+    inputs: Mapping[str | None, Inputs], runs: Mapping[str | None, RunRecord], *, every: bool = False
+) -> FleetPlan:
+    """Return the stacks that need a run: the foundation first, then the tenants whose last run is the oldest.
+
+    Args:
+        inputs: the digests of each stack as it should be.
+        runs: the last run of each stack. A tenant with a run and without inputs was removed.
+        every: run all stacks, also those without a reason.
+    """
+    tasks = [
+        Task(slug, reasons or ("asked for",), wanted, last=runs.get(slug))
+        for slug, wanted in inputs.items()
+        if (reasons := tuple(reasons_of(slug, wanted, runs.get(slug)))) or every
+    ]
+    unchanged = len(inputs) - len(tasks)
+    gone = [
+        Task(slug, ("its file is gone",), run.inputs, removed=True, last=run)
+        for slug, run in runs.items()
+        if slug is not None and slug not in inputs
+    ]
+    return FleetPlan(tuple(sorted([*tasks, *gone], key=_order)), unchanged)
+
+
+def reasons_of(slug: str | None, wanted: Inputs, last: RunRecord | None) -> Iterator[str]:
+    """Yield each reason to run a stack."""
+    if last is None:
+        yield "it has no run yet"
+        return
+    if last.result is not Result.APPLIED:
+        yield f"its last run {_ENDED[last.result]}"
+    for field in fields(Inputs):
+        if getattr(wanted, field.name) != getattr(last.inputs, field.name):
+            yield _PEOPLE_CHANGED if slug is None and field.name == "tenant" else _CHANGED[field.name]
+    if last.waits:
+        yield "people had no account"
+
+
+_ENDED: Final = {
+    Result.PARTIAL: "failed in part",
+    Result.FAILED: "failed",
+    Result.REFUSED: "was refused",
+    Result.INTERRUPTED: "was interrupted",
+}
+
+
+def _order(task: Task) -> tuple[bool, datetime.datetime, str]:
+    return (task.slug is not None, _LONG_AGO if task.last is None else task.last.ended, task.slug or "")

@@ -1,0 +1,154 @@
+"""What the fleet knows of each stack: its last run and its last drift scan, in files beside the state.
+
+A run of a fleet writes one file per stack when the run of that stack ends. So an interrupted run of the fleet continues
+where it ended, on another machine too, and two pipelines never write the same file at the same time.
+"""
+
+from __future__ import annotations
+
+import datetime
+import enum
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from pydantic import TypeAdapter
+
+from usine.engine.storage import Storage
+
+#: Requests to the storage at the same time: a record is small, and a request to an object store takes some 20 ms.
+_SIDE_BY_SIDE: Final = 32
+#: The file of the foundation. No slug has an underscore.
+_FOUNDATION: Final = "_foundation"
+
+_Record = TypeVar("_Record")
+
+
+class Result(enum.StrEnum):
+    """How the run of a stack ended. `PARTIAL`: some objects failed. `REFUSED`: a guard refused it."""
+
+    APPLIED = "applied"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    REFUSED = "refused"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Digests of what the result of a stack's run depends on.
+
+    `tenant` is that of the tenant's file; of the foundation, that of all people. `foundation` is the digest of the ids
+    of the foundation's objects, empty for the foundation itself.
+    """
+
+    program: str
+    settings: str
+    tenant: str
+    foundation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """The last run of a stack. `ended` is in UTC, `seconds` its duration, `commit` what was checked out.
+
+    `text` is the verdict of its report. `waits`: people have no account yet, so that a later run may add them.
+    `archived`: the tenant was archived. `objects` is the digest of the ids of the stack's objects (foundation only).
+    """
+
+    inputs: Inputs
+    result: Result
+    ended: datetime.datetime
+    seconds: float
+    commit: str | None = None
+    text: str = ""
+    waits: bool = False
+    archived: bool = False
+    objects: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ScanRecord:
+    """The last drift scan of a stack, in UTC. `complete`: every part could be read."""
+
+    ended: datetime.datetime
+    findings: int
+    complete: bool
+
+
+_RUN: Final = TypeAdapter(RunRecord)
+_SCAN: Final = TypeAdapter(ScanRecord)
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """The records of a fleet, by slug (None: the foundation). A record that cannot be read does not exist."""
+
+    storage: Storage
+    base: str
+
+    def runs(self) -> dict[str | None, RunRecord]:
+        """Return the last run of each stack."""
+        return self._all("runs", _RUN.validate_json)
+
+    def scans(self) -> dict[str | None, ScanRecord]:
+        """Return the last drift scan of each stack."""
+        return self._all("scans", _SCAN.validate_json)
+
+    def write_run(self, slug: str | None, record: RunRecord) -> None:
+        """Record a run."""
+        self.storage.write(_RUN.dump_json(record), *self._path("runs", slug))
+
+    def write_scan(self, slug: str | None, record: ScanRecord, report: str) -> None:
+        """Record a drift scan, and keep its report (JSON) until the next one if it has findings."""
+        if record.findings:
+            self.storage.write(report.encode(), *self._path("reports", slug))
+        else:
+            self.storage.remove(*self._path("reports", slug))
+        self.storage.write(_SCAN.dump_json(record), *self._path("scans", slug))
+
+    def report(self, slug: str | None) -> str | None:
+        """Return the report of the last drift scan; None if it had no findings."""
+        text = self.storage.read(*self._path("reports", slug))
+        return None if text is None else text.decode()
+
+    def remove(self, slug: str) -> None:
+        """Remove the records of a stack that does not exist any more."""
+        for kind in ("runs", "scans", "reports"):
+            self.storage.remove(*self._path(kind, slug))
+
+    def _all(self, kind: str, parse: Callable[[bytes], _Record]) -> dict[str | None, _Record]:
+        names = [name.removesuffix(".json") for name in self.storage.names(*self._folder(kind)) if _is_record(name)]
+        slugs = [None if name == _FOUNDATION else name for name in names]
+        with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+            texts = pool.map(lambda slug: self.storage.read(*self._path(kind, slug)), slugs)
+        found: dict[str | None, _Record] = {}
+        for slug, text in zip(slugs, texts, strict=True):
+            try:
+                found[slug] = parse(text or b"")
+            except ValueError:
+                continue  # without its record, the stack is run again
+        return found
+
+    def _folder(self, kind: str) -> tuple[str, ...]:
+        # A full name is <organisation>/<project>/<stack>.
+        return (".usine", "fleet", self.base.rsplit("/", 1)[-1], kind)
+
+    def _path(self, kind: str, slug: str | None) -> tuple[str, ...]:
+        return (*self._folder(kind), f"{_FOUNDATION if slug is None else slug}.json")
+
+
+def _is_record(name: str) -> bool:
+    return name.endswith(".json")
+
+
+def digest_of(parts: Iterable[str]) -> str:
+    """Return one digest of several texts, in their order."""
+    return hashlib.sha256("".join(f"{len(part)}:{part}" for part in parts).encode()).hexdigest()
+
+
+def digest_of_ids(ids: Mapping[str, str]) -> str:
+    """Return the digest of ids by URN: another id means that an object was created again."""
+    return digest_of(text for urn in sorted(ids) for text in (urn, ids[urn]))
