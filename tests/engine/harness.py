@@ -143,18 +143,21 @@ class Stack:
     # The `usine` command ------------------------------------------------------------------------------------------
 
     def start(self, command: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-        """Start `usine COMMAND` on this stack, in a process group of its own."""
+        """Start `usine COMMAND` on this stack, in a process group of its own. A command may have an action."""
         variables = {**self.environment, **environment}
         return subprocess.Popen(
-            [sys.executable, "-m", "usine", command, "--stack", self.name, "--settings", str(self.settings_file),
-             *arguments],
+            [
+                *(sys.executable, "-m", "usine", *command.split()),
+                *("--stack", self.name, "--settings", str(self.settings_file)),
+                *arguments,
+            ],
             cwd=ROOT,
             env={"USINE_LAB_HOME": str(self.lab.home.root), "COLUMNS": "200", **variables},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
-        )  # fmt: skip
+        )
 
     def usine(self, command: str, *arguments: str, **environment: str) -> Ended:
         """Run `usine COMMAND` on this stack to its end. It never shows a traceback."""

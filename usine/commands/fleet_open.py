@@ -17,7 +17,7 @@ from usine.engine.storage import NoStorageError, state_storage
 from usine.fleet.inputs import read_inputs
 from usine.fleet.layout import Layout
 from usine.fleet.records import Inputs, Records, RunRecord
-from usine.fleet.running import Job
+from usine.fleet.running import FleetJob
 
 #: The settings files, reports and logs of stacks, in a folder per stack.
 FOLDER = Path("out") / "fleet"
@@ -41,11 +41,11 @@ class Fleet:
         """Return the digests of all stacks; `foundation` is the last run of the foundation. Raises EngineError."""
         return read_inputs(ROOT, self.layout, self.settings, self.platform.tenants, foundation)
 
-    def job(self, slug: str | None, command: str, *arguments: str, removed: bool = False) -> Job:
+    def job(self, slug: str | None, command: str, *arguments: str, removed: bool = False) -> FleetJob:
         """Return a command on a stack; writes the stack's settings file. Raises OSError."""
         settings = self.layout.write(slug, removed=removed)
         report = settings.with_name(f"{command}.json")
-        return Job(
+        return FleetJob(
             slug,
             (
                 command,

@@ -19,7 +19,7 @@ from usine.commands.fleet_open import Fleet, add_fleet_arguments, open_fleet
 from usine.commands.fleet_plan import lines_of
 from usine.engine.cli import EngineError
 from usine.engine.sources import commit_of
-from usine.fleet.planning import FleetPlan, Task, make_fleet_plan
+from usine.fleet.planning import FleetPlan, FleetTask, make_fleet_plan
 from usine.fleet.records import Result, RunRecord, digest_of_ids
 from usine.fleet.removals import RemovalCount, tenant_removals
 from usine.fleet.report import fleet_report, result_of, why_of
@@ -155,11 +155,11 @@ class _Run:
             print(f"refused: {notice.text}\n  {notice.remedy}")
         return bool(refusals)
 
-    def _chosen(self, tasks: Sequence[Task]) -> Sequence[Task]:
+    def _chosen(self, tasks: Sequence[FleetTask]) -> Sequence[FleetTask]:
         chosen = [task for task in tasks if not self.args.tenant or task.slug in self.args.tenant]
         return chosen[: self.args.limit]
 
-    def _stacks(self, tasks: Sequence[Task], count: RemovalCount) -> bool:
+    def _stacks(self, tasks: Sequence[FleetTask], count: RemovalCount) -> bool:
         """Run stacks; return whether others may follow."""
         by_slug = {task.slug: task for task in tasks}
         extra = [word for kind, number in self.args.allow_removals for word in ("--allow-removals", f"{kind}={number}")]
@@ -185,7 +185,7 @@ class _Run:
             )
         return not (fatal or count.exceeded or self.workers.stopped)
 
-    def _record(self, task: Task, done: Done, result: Result) -> None:
+    def _record(self, task: FleetTask, done: Done, result: Result) -> None:
         if task.removed and task.slug is not None and result is Result.APPLIED:
             self.fleet.engine(task.slug).remove_stack()
             self.fleet.records.remove(task.slug)
@@ -214,7 +214,7 @@ class _Run:
         return digest_of_ids({r["urn"]: str(r.get("id", "")) for r in resources})
 
 
-def _leaving(fleet: Fleet, tasks: Sequence[Task]) -> set[str]:
+def _leaving(fleet: Fleet, tasks: Sequence[FleetTask]) -> set[str]:
     """Return the tenants that this run archives or removes."""
     archived = {tenant.slug for tenant in fleet.platform.tenants if tenant.state is State.ARCHIVED}
     return {

@@ -22,7 +22,7 @@ _LONG_AGO: Final = datetime.datetime.min.replace(tzinfo=datetime.UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class FleetTask:
     """A stack that needs a run. `slug` None: the foundation. `removed`: the tenant has no file any more."""
 
     slug: str | None
@@ -36,7 +36,7 @@ class Task:
 class FleetPlan:
     """The tasks of a run in their order, and the number of stacks that need none."""
 
-    tasks: tuple[Task, ...]
+    tasks: tuple[FleetTask, ...]
     unchanged: int
 
 
@@ -51,13 +51,13 @@ def make_fleet_plan(
         every: run all stacks, also those without a reason.
     """
     tasks = [
-        Task(slug, reasons or ("asked for",), wanted, last=runs.get(slug))
+        FleetTask(slug, reasons or ("asked for",), wanted, last=runs.get(slug))
         for slug, wanted in inputs.items()
         if (reasons := tuple(reasons_of(slug, wanted, runs.get(slug)))) or every
     ]
     unchanged = len(inputs) - len(tasks)
     gone = [
-        Task(slug, ("its file is gone",), run.inputs, removed=True, last=run)
+        FleetTask(slug, ("its file is gone",), run.inputs, removed=True, last=run)
         for slug, run in runs.items()
         if slug is not None and slug not in inputs
     ]
@@ -86,5 +86,5 @@ _ENDED: Final = {
 }
 
 
-def _order(task: Task) -> tuple[bool, datetime.datetime, str]:
+def _order(task: FleetTask) -> tuple[bool, datetime.datetime, str]:
     return (task.slug is not None, _LONG_AGO if task.last is None else task.last.ended, task.slug or "")

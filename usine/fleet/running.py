@@ -21,7 +21,7 @@ _LONGEST_REASON: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class FleetJob:
     """A command on one stack. `arguments` follow `usine`; the command writes its report to `report`, as JSON."""
 
     slug: str | None
@@ -34,7 +34,7 @@ class Job:
 class Done:
     """A job that ended. `report` is None if it wrote none; `reason` is then the last line of its output."""
 
-    job: Job
+    job: FleetJob
     exit_code: int
     seconds: float
     report: Report | None
@@ -57,7 +57,7 @@ class Workers:
     #: A signal handler takes it while `stop` may have it already.
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
-    def run(self, jobs: Sequence[Job], go_on: Callable[[], bool] = lambda: True) -> Iterator[Done]:
+    def run(self, jobs: Sequence[FleetJob], go_on: Callable[[], bool] = lambda: True) -> Iterator[Done]:
         """Yield each job when it has ended. No job is started after `go_on` returns False."""
         waiting = iter(jobs)
         with ThreadPoolExecutor(self.count) as pool:
@@ -100,7 +100,7 @@ class Workers:
             for process in self._running:
                 process.send_signal(signal.SIGINT)
 
-    def _one(self, job: Job) -> Done | None:
+    def _one(self, job: FleetJob) -> Done | None:
         job.log.parent.mkdir(parents=True, exist_ok=True)
         job.report.unlink(missing_ok=True)
         began = time.monotonic()

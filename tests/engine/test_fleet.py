@@ -1,0 +1,92 @@
+"""`usine fleet` on the real engine: a stack per tenant. One tenant fails, one changes and one leaves.
+
+One system is enough, and quick.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab.testing.platforms import TestLab
+from tests.engine.harness import Ended, Stack
+from tests.engine.tenants import BETA
+from usine.engine.storage import state_storage
+from usine.fleet.records import Records
+from usine.report import as_json
+
+pytestmark = pytest.mark.servers
+
+SLUGS = ("beta", "delta", "omega")
+
+
+@pytest.fixture
+def fleet(light_lab: TestLab, tmp_path: Path) -> Iterator[Stack]:
+    """The stack of the foundation; `usine fleet` makes those of the tenants."""
+    stack = Stack(light_lab, "fleet", tmp_path / "fleet")
+    stack.configure(systems=["vault"])
+    for slug in SLUGS:
+        stack.tenant(slug, BETA)
+    yield stack
+    for name in stacks(stack):
+        if name != stack.name:
+            Stack(light_lab, name, tmp_path / name).close()
+    records = Records(state_storage(stack.environment), stack.name)
+    records.storage.files.rm(records.storage.path(".usine", "fleet"), recursive=True)
+    stack.close()
+
+
+def stacks(stack: Stack) -> set[str]:
+    folder = stack.lab.home.state / ".pulumi" / "stacks" / "usine"
+    return {path.stem for path in folder.glob("fleet*.json")}
+
+
+def usine(stack: Stack, action: str, *arguments: str) -> Ended:
+    return stack.usine(f"fleet {action}", *arguments)
+
+
+def test_each_tenant_has_a_stack_that_runs_fails_changes_and_leaves_alone(fleet: Stack) -> None:
+    vault = fleet.lab.vault
+    # Another mount is where the one of omega would be.
+    vault.sys.enable_secrets_engine("kv", path="omega")
+    try:
+        first = usine(fleet, "up")
+    finally:
+        vault.sys.disable_secrets_engine("omega")
+    assert first.exit_code == 4, first.output
+    assert "4 stacks run: 3 applied, 1 failed in part; 0 unchanged." in first.output
+    assert stacks(fleet) == {"fleet", *(f"fleet.{slug}" for slug in SLUGS)}
+
+    plan = usine(fleet, "plan").must().output
+    assert plan == "1 stack, its last run failed in part: omega\n1 stack to run, 3 unchanged\n"
+    assert "1 stack run: 1 applied; 3 unchanged." in usine(fleet, "up").must().output
+
+    # Nothing differs, and the engine of no stack runs.
+    assert "0 stacks run; 4 unchanged." in usine(fleet, "up").must().output
+    assert usine(fleet, "drift").must().output.endswith("No drift.\n")
+
+    # One tenant changes, and one is archived.
+    fleet.tenant("beta", BETA.replace("dev: {", "essai: {stage: dev, cluster: nonprod-1}\n      dev: {", 1))
+    fleet.tenant("delta", BETA.replace("owner:", "state: archived\n    owner:", 1))
+    assert "2 stacks, its file changed: beta, delta" in usine(fleet, "plan").must().output
+    assert "2 stacks run: 2 applied; 2 unchanged." in usine(fleet, "up").must().output
+    assert "beta.env.essai" in vault.sys.list_policies()["data"]["policies"]
+
+    # The archived tenant leaves: its objects go, then its stack.
+    fleet.remove("delta")
+    assert "1 stack, its file is gone: delta" in usine(fleet, "plan").must().output
+    usine(fleet, "up").must()
+    assert stacks(fleet) == {"fleet", "fleet.beta", "fleet.omega"}
+    assert "delta/" not in vault.sys.list_mounted_secrets_engines()["data"]
+
+    # A scan of a share finds what was changed by hand, and says whose it is.
+    vault.sys.create_or_update_acl_policy("beta.env.essai", 'path "*" { capabilities = ["read"] }')
+    report = fleet.folder / "drift.json"
+    found = usine(fleet, "drift", "--json", str(report))
+    assert found.exit_code == 2, found.output
+    entries = as_json.load(report.read_text(encoding="utf-8")).entries
+    assert [(entry.action.value, entry.tenant, entry.name) for entry in entries] == [
+        ("changed", "beta", "beta/vault/policy/env/essai")
+    ]
