@@ -70,7 +70,9 @@ def test_each_tenant_has_a_stack_that_runs_fails_changes_and_leaves_alone(fleet:
     # One tenant changes, and one is archived.
     fleet.tenant("beta", BETA.replace("dev: {", "essai: {stage: dev, cluster: nonprod-1}\n      dev: {", 1))
     fleet.tenant("delta", BETA.replace("owner:", "state: archived\n    owner:", 1))
-    assert "2 stacks, its file changed: beta, delta" in usine(fleet, "plan").must().output
+    plan = usine(fleet, "plan").must().output
+    assert plan.startswith("2 stacks, its file changed: ")
+    assert plan.endswith("2 stacks to run, 2 unchanged\n")
     assert "2 stacks run: 2 applied; 2 unchanged." in usine(fleet, "up").must().output
     assert "beta.env.essai" in vault.sys.list_policies()["data"]["policies"]
 

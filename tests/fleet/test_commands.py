@@ -44,8 +44,8 @@ sys.exit(answer.get("exit", 0))
 """
 PULUMI = """#!/bin/sh
 echo "pulumi $@" >> {root}/calls
-[ "$2" = export ] && cat {root}/state.json
-exit 0
+[ "$2" = export ] || exit 0
+case "$*" in *"prod."*) cat {root}/tenant.json ;; *) cat {root}/state.json ;; esac
 """
 
 TENANT = """\
@@ -80,6 +80,7 @@ class Fake:
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             (root / path).write_text("certificate", encoding="ascii")
         self.state("1")
+        (root / "tenant.json").write_text('{"version": 3, "deployment": {"resources": []}}', encoding="utf-8")
         self.answers()
 
     def tenant(self, slug: str, more: str = "") -> None:
@@ -257,9 +258,20 @@ def test_the_stack_of_a_removed_tenant_is_removed(fleet: Fake) -> None:
     (fleet.root / "projects.d" / "beta.yaml").unlink()
     fleet.calls()
     assert fleet.run("up") == 0
-    assert fleet.calls() == ["prod.beta up", "pulumi stack rm --yes --non-interactive --stack prod.beta"]
+    assert fleet.calls() == ["prod.beta up", "pulumi stack rm --force --yes --non-interactive --stack prod.beta"]
     assert fleet.run("up") == 0
     assert fleet.calls() == []
+
+
+def test_a_stack_that_still_has_objects_is_not_removed(fleet: Fake) -> None:
+    assert fleet.run("up") == 0
+    (fleet.root / "projects.d" / "beta.yaml").unlink()
+    (fleet.root / "tenant.json").write_text((fleet.root / "state.json").read_text(encoding="utf-8"), encoding="utf-8")
+    fleet.calls()
+    code, report = fleet.report("up")
+    assert (code, fleet.calls()) == (4, ["prod.beta up"])
+    (notice,) = (notice for notice in report.notices if notice.rule == "fleet")
+    assert "still has 1 objects, such as foundation/keycloak/realm" in notice.text
 
 
 def test_a_removed_tenant_whose_run_is_refused_keeps_its_stack(fleet: Fake) -> None:

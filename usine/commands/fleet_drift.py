@@ -64,9 +64,13 @@ def run(args: argparse.Namespace) -> int:
     try:
         fleet = open_fleet(args)
         scans = fleet.records.scans()
-        stacks = sorted(fleet.records.runs(), key=lambda slug: (_ended(scans.get(slug)), slug or ""))
+        runs = fleet.records.runs()
+        stacks = sorted(runs, key=lambda slug: (_ended(scans.get(slug)), slug or ""))
         chosen = stacks[: math.ceil(len(stacks) * args.share)]
-        jobs = [fleet.job(slug, "drift", "--wait", "10m", "--ignore", str(args.ignore.resolve())) for slug in chosen]
+        jobs = [
+            fleet.job(slug, runs[slug], "drift", "--wait", "10m", "--ignore", str(args.ignore.resolve()))
+            for slug in chosen
+        ]
         workers = Workers(args.workers, ROOT, fleet.variables)
         with workers.interruptible():
             failed = [done for done in workers.run(jobs) if not _record(fleet, done)]

@@ -41,9 +41,11 @@ class Fleet:
         """Return the digests of all stacks; `foundation` is the last run of the foundation. Raises EngineError."""
         return read_inputs(ROOT, self.layout, self.settings, self.platform.tenants, foundation)
 
-    def job(self, slug: str | None, command: str, *arguments: str, removed: bool = False) -> FleetJob:
-        """Return a command on a stack; writes the stack's settings file. Raises OSError."""
-        settings = self.layout.write(slug, removed=removed)
+    def job(
+        self, slug: str | None, last: RunRecord | None, command: str, *arguments: str, removed: bool = False
+    ) -> FleetJob:
+        """Return a command on a stack with this last run; writes the stack's settings file. Raises OSError."""
+        settings = self.layout.write(slug, "" if last is None else last.salt, removed=removed)
         report = settings.with_name(f"{command}.json")
         return FleetJob(
             slug,
@@ -52,6 +54,7 @@ class Fleet:
                 *("--stack", self.layout.stack(slug), "--settings", str(settings), "--json", str(report)),
                 *arguments,
             ),
+            settings,
             report,
             settings.with_name(f"{command}.log"),
         )

@@ -163,7 +163,9 @@ class _Run:
         """Run stacks; return whether others may follow."""
         by_slug = {task.slug: task for task in tasks}
         extra = [word for kind, number in self.args.allow_removals for word in ("--allow-removals", f"{kind}={number}")]
-        jobs = [self.fleet.job(task.slug, "up", "--wait", _WAIT, *extra, removed=task.removed) for task in tasks]
+        jobs = [
+            self.fleet.job(task.slug, task.last, "up", "--wait", _WAIT, *extra, removed=task.removed) for task in tasks
+        ]
         fatal = False
         for done in self.workers.run(jobs, lambda: not count.exceeded):
             self.ended.append(done)
@@ -187,9 +189,22 @@ class _Run:
 
     def _record(self, task: FleetTask, done: Done, result: Result) -> None:
         if task.removed and task.slug is not None and result is Result.APPLIED:
-            self.fleet.engine(task.slug).remove_stack()
-            self.fleet.records.remove(task.slug)
-            return
+            try:
+                self.fleet.engine(task.slug).remove_stack()
+            except EngineError as error:
+                result = Result.PARTIAL  # the next run tries again
+                self.notices.append(
+                    Notice(
+                        NoticeId.FLEET,
+                        Severity.WARNING,
+                        f"the stack of {task.slug} is empty, but was not removed: {error}",
+                        remedy="the next `usine fleet up` tries again",
+                        tenant=task.slug,
+                    )
+                )
+            else:
+                self.fleet.records.remove(task.slug)
+                return
         waits = done.report is not None and any(n.rule == NoticeId.PENDING_PEOPLE for n in done.report.notices)
         record = RunRecord(
             task.inputs,
@@ -201,6 +216,7 @@ class _Run:
             waits,
             any(t.slug == task.slug and t.state is State.ARCHIVED for t in self.fleet.platform.tenants),
             self._ids() if task.slug is None else "",
+            self.fleet.layout.salt(done.job.settings),
         )
         self.fleet.records.write_run(task.slug, record)
 

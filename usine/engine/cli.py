@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pulumi_facts.checkpoint import resources_of
 from pulumi_facts.credentials import empty_variables
+from pulumi_facts.urns import address_of, name_of
 
 #: Commands that have `--config-file`.
 _TAKES_CONFIG = {"up", "preview", "refresh", "destroy"}
@@ -93,10 +95,19 @@ class Engine:
             raise EngineError(f"pulumi stack init failed: {done.stderr.strip()}")
 
     def remove_stack(self) -> None:
-        """Remove a stack without resources, and its history. Raises EngineError, also when it has resources."""
+        """Remove a stack without objects, and its history. Raises EngineError, also when it has objects.
+
+        What a run of an empty stack leaves, the stack itself and its providers, is nothing in a system. `pulumi stack
+        rm` refuses it without `--force`.
+        """
+        left = [r["urn"] for r in resources_of(self.export_state()) if address_of(r["urn"]).is_object]
+        if left:
+            raise EngineError(f"the stack {self.stack} still has {len(left)} objects, such as {name_of(left[0])}")
         with tempfile.TemporaryDirectory(prefix="usine-") as folder:
             shutil.copy(self.root / "Pulumi.yaml", folder)
-            done = self._pulumi(Path(folder), "stack", "rm", "--yes", "--non-interactive", "--stack", self.stack)
+            done = self._pulumi(
+                Path(folder), "stack", "rm", "--force", "--yes", "--non-interactive", "--stack", self.stack
+            )
         if done.returncode != 0:
             raise EngineError(f"pulumi stack rm failed: {done.stderr.strip()}")
 

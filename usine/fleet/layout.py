@@ -69,10 +69,11 @@ class Layout:
             stated[_CATALOGUE] = self._catalogue((slug,))
         return stated
 
-    def write(self, slug: str | None, *, removed: bool = False) -> Path:
+    def write(self, slug: str | None, salt: str = "", *, removed: bool = False) -> Path:
         """Write the settings file of a stack, with the waivers beside it, and return its path.
 
-        `removed`: the tenant has no file any more, so its stack has no tenant. Raises OSError.
+        `salt` is what the engine added to the file in an earlier run. `removed`: the tenant has no file any more, and
+        its stack no tenant. Raises OSError.
         """
         folder = self.folder / self.stack(slug).replace("/", "-")
         folder.mkdir(parents=True, exist_ok=True)
@@ -86,10 +87,8 @@ class Layout:
         document = {**self.document, "config": config}
         if slug is not None:
             document.pop(_SALT, None)
-        written = _read(path)
-        if _SALT in written:
-            # Without its salt, the engine could not read the secrets of the state again.
-            document[_SALT] = written[_SALT]
+        if salt and _SALT not in document:
+            document[_SALT] = salt
         _replace(path, yaml.safe_dump(document, sort_keys=False, allow_unicode=True))
         waivers = self.settings.parent / WAIVERS_FILE
         if waivers.exists():
@@ -97,6 +96,10 @@ class Layout:
         else:
             (folder / WAIVERS_FILE).unlink(missing_ok=True)
         return path
+
+    def salt(self, settings: Path) -> str:
+        """Return the salt in a stack's settings file after a run; empty without a passphrase."""
+        return str(_read(settings).get(_SALT, ""))
 
     def _config(self) -> Mapping[str, Any]:
         config: Mapping[str, Any] = self.document["config"]

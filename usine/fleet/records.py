@@ -56,6 +56,7 @@ class RunRecord:
 
     `text` is the verdict of its report. `waits`: people have no account yet, so that a later run may add them.
     `archived`: the tenant was archived. `objects` is the digest of the ids of the stack's objects (foundation only).
+    `salt` is what the engine added to the settings file of the stack: another one would encrypt every secret again.
     """
 
     inputs: Inputs
@@ -67,6 +68,7 @@ class RunRecord:
     waits: bool = False
     archived: bool = False
     objects: str = ""
+    salt: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,10 +22,14 @@ _LONGEST_REASON: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class FleetJob:
-    """A command on one stack. `arguments` follow `usine`; the command writes its report to `report`, as JSON."""
+    """A command on one stack, with its settings file. `arguments` follow `usine`.
+
+    The command writes its report to `report`, as JSON.
+    """
 
     slug: str | None
     arguments: Sequence[str]
+    settings: Path
     report: Path
     log: Path
 
