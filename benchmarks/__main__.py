@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks import bench_spec
+from benchmarks import bench_fleet_plan, bench_spec
 
 bench_spec.main()
+bench_fleet_plan.main()

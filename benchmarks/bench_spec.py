@@ -29,7 +29,7 @@ SIZES = (100, 300, 1000, 3000, 10_000)
 
 def main(sizes: Sequence[int] = SIZES) -> None:
     """Measure and print a row per size."""
-    settings = _unbounded(load_settings(ROOT / "Pulumi.lab.yaml"))
+    settings = unbounded(load_settings(ROOT / "Pulumi.lab.yaml"))
     print(f"libyaml: {yaml.__with_libyaml__}")
     for sample in SAMPLES:
         _measure(sample, sizes, settings)
@@ -41,7 +41,7 @@ def _measure(sample: str, sizes: Sequence[int], settings: Settings) -> None:
     print(f"{'files':>7} {'wall':>8} {'processor':>10} {'per file':>9} {'bare parse':>11} {'ratio':>6}")
     for size in sizes:
         with tempfile.TemporaryDirectory() as folder:
-            _generate(Path(folder), example, sample, size)
+            generate(Path(folder), example, sample, size)
             texts = [path.read_bytes() for path in sorted(Path(folder).iterdir())]
             wall, spent = _time(lambda: load(Path(folder), settings))
             _, bare = _time(lambda: [yaml.load(text, yaml.CSafeLoader) for text in texts])  # noqa: B023 - called at once
@@ -49,13 +49,14 @@ def _measure(sample: str, sizes: Sequence[int], settings: Settings) -> None:
             print(f"{size:>7} {wall:>7.2f}s {spent:>9.2f}s {each:>7.2f}ms {bare:>10.2f}s {ratio:>6.2f}")
 
 
-def _unbounded(settings: Settings) -> Settings:
+def unbounded(settings: Settings) -> Settings:
     """Remove the clusters' capacity, because ten thousand copies of a tenant exceed it."""
     clusters = {name: dataclasses.replace(cluster, capacity=None) for name, cluster in settings.clusters.items()}
     return dataclasses.replace(settings, clusters=clusters)
 
 
-def _generate(folder: Path, example: str, sample: str, size: int) -> None:
+def generate(folder: Path, example: str, sample: str, size: int) -> None:
+    """Write copies of a sample, each with a slug and host names of its own."""
     for number in range(size):
         slug = f"tenant-{number}"
         # Slugs and host names are unique on a platform.

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import bench_fleet_plan
 from tests import factories
 from usine.engine.storage import Storage, state_storage
 from usine.fleet.planning import make_fleet_plan
@@ -77,6 +78,11 @@ def test_the_foundation_is_first_then_the_oldest_runs() -> None:
 def test_all_stacks_run_if_asked_for() -> None:
     plan = make_fleet_plan({"alpha": SAME}, {"alpha": run()}, every=True)
     assert [task.reasons for task in plan.tasks] == [("asked for",)]
+
+
+def test_the_benchmark_measures_an_unchanged_fleet(capsys: pytest.CaptureFixture[str]) -> None:
+    bench_fleet_plan.main([3])
+    assert capsys.readouterr().out.splitlines()[-1].split()[0] == "3"
 
 
 # Records ----------------------------------------------------------------------------------------------------------
