@@ -157,7 +157,12 @@ def far(light_lab: TestLab, tmp_path_factory: pytest.TempPathFactory) -> Iterato
                     "operators": ["external-secrets"],
                 }
             },
-            argocd={"cluster": "far"},  # Argo CD is off
+            # Both are off.
+            argocd={"cluster": "far"},
+            observability={
+                "runbooks": "https://guide.example.fr/alertes",
+                "logRetentions": ["14d", "30d", "90d", "365d"],
+            },
         )
         stack.tenant("alpha", TENANT)
         yield Far(stack, lab)
