@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Generic, TypeVar
 
 import pulumi_policy as crossguard
+from google.protobuf import json_format
 from pulumi_policy import policy as library
 
 from policy.model import Check, Hidden, Level, Limit, Policy, Resource, StackCheck
@@ -23,16 +25,44 @@ def _masked(properties: Mapping[str, object], proxy_secrets: bool = False) -> Ma
     )
 
 
+Read = TypeVar("Read")
+
+
+class Once(Generic[Read]):
+    """A function that the library calls for each policy with the same object: the last results are kept.
+
+    The kept objects live as long as their results, so another object is never taken for one of them.
+    """
+
+    _KEPT = 8  # a request has the properties of a resource and of its provider; some requests come at once
+
+    def __init__(self, function: Callable[..., Read]) -> None:
+        """Take the function."""
+        self._function = function
+        self._kept: tuple[tuple[object, Read], ...] = ()
+
+    def __call__(self, one: Any, *more: Any) -> Read:  # noqa: ANN401 - passed on unchanged
+        """Return the function's result for the object."""
+        for known, result in self._kept:
+            if known is one:
+                return result
+        result = self._function(one, *more)
+        self._kept = ((one, result), *self._kept[: self._KEPT - 1])
+        return result
+
+
 def mask_secrets() -> None:
-    """Make the library pass placeholders instead of secrets to the policies.
+    """Make the library pass placeholders instead of secrets to the policies, and read each resource once.
 
     By default it removes the mark of a secret and passes the value in clear: a policy could not recognise a secret, and
-    a message could show one. Raises AttributeError if a release of the library works differently.
+    a message could show one. It also reads a resource again for each policy, which was most of the pack's processor
+    time. Raises AttributeError if a release of the library works differently.
     """
     names = vars(library)
-    if "deserialize_properties" not in names:
+    if not {"deserialize_properties", "json_format"} <= names.keys():
         raise AttributeError("this release of pulumi-policy reads properties differently: see policy/pack.py")
-    names["deserialize_properties"] = _masked
+    names["deserialize_properties"] = Once(_masked)
+    names["json_format"] = types.SimpleNamespace(MessageToDict=Once(json_format.MessageToDict))
 
 
 def to_crossguard(policy: Policy) -> crossguard.Policy:
