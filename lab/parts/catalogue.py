@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from lab.parts.chromium import NpmChromium, why_chromium_is_not_made
 from lab.parts.definitions import DEFINITIONS, FILES, plain
-from lab.parts.examples import GO_TOOLS, JACOCO, ExampleDependencies, locks_digest
+from lab.parts.examples import GO_COMMANDS, GO_TOOLS, JACOCO, ExampleDependencies, GoBuildCache, locks_digest
 from lab.parts.java import JavaJar
 from lab.parts.job_tools import DATABASE_WRITER, JOB_TOOLS, MONITORING_SERVERS, MONITORING_TOOLS
 from lab.parts.official import why_pulumi_is_not_made
@@ -304,6 +304,16 @@ PARTS: tuple[Part, ...] = (
         about="dependencies of the examples, for tests of pipelines without a network, downloaded",
         megabytes=75,
         minutes=0.5,
+        on_request=True,
+    ),
+    Part(
+        name="go-build-cache",
+        version="1",
+        recipe=GoBuildCache(locks=locks_digest(), commands=repr(GO_COMMANDS)),
+        provides=("cache",),
+        about="Go's standard library, compiled as the preset go needs it, for tests of pipelines",
+        minutes=1.5,
+        needs=("examples",),
         on_request=True,
     ),
     *JOB_TOOLS,

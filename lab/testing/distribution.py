@@ -144,7 +144,7 @@ def _parts(items: Sequence[pytest.Item]) -> list[str]:
     servers = [item for item in items if item.get_closest_marker("servers")]
     names = [part.name for part in PARTS if not part.on_request] if any(map(uses_platform, servers)) else []
     if any(item.nodeid.startswith(_WITH_TOOLS) for item in servers):
-        names += [*(part.name for part in (*JOB_TOOLS, DATABASE_WRITER)), "examples"]
+        names += [*(part.name for part in (*JOB_TOOLS, DATABASE_WRITER)), "examples", "go-build-cache"]
     if any(item.nodeid.startswith(_WITH_PROMETHEUS) for item in servers):
         names.append(MONITORING_TOOLS.name)
     if any(item.nodeid.startswith(_WITH_OPERATOR) for item in servers):

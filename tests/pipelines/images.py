@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -22,7 +23,8 @@ class Images:
     """Makes the environment of a job from the name of its image.
 
     Every job gets a new home folder. The tools are in no language's image, so they are not on the PATH of its jobs. A
-    job in an image of Python gets a new Python environment: its `pip install` changes nothing for others.
+    job in an image of Python gets a new Python environment: its `pip install` changes nothing for others. Jobs of Go
+    share a build cache, which has the standard library at first.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -30,6 +32,7 @@ class Images:
         self._bin = folder / "tools"
         self._bin.mkdir(parents=True, exist_ok=True)
         self._names = {"sonar-scanner"}
+        self._go_cache = folder / "go-build-cache"
         _link(self._bin / "python3", Path(sys._base_executable))  # type: ignore[attr-defined]
 
     def use(self, *names: str) -> None:
@@ -49,7 +52,10 @@ class Images:
             variables = tools.environment(home, sorted(self._names))
             programs = variables["PATH"].removesuffix(os.environ.get("PATH", os.defpath))
             path = [str(self._bin), *filter(None, programs.split(os.pathsep)), *machine_path()]
-        managers = offline(parts.ensure(("examples",))["examples"], folder / "offline", maven=language == "maven")
+        made = parts.ensure(("examples", "go-build-cache"))
+        if language == "golang" and not self._go_cache.exists():
+            shutil.copytree(made["go-build-cache"] / "cache", self._go_cache)
+        managers = offline(made["examples"], folder / "offline", self._go_cache, maven=language == "maven")
         return {**managers, **variables, "PATH": os.pathsep.join(path), "TMPDIR": str(_made(folder / "tmp"))}
 
 

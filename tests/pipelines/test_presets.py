@@ -12,7 +12,7 @@ import gitlab
 import pytest
 import yaml
 
-from lab.parts.examples import EXAMPLES, GO_TOOLS, JACOCO
+from lab.parts.examples import EXAMPLES, GO_COMMANDS, GO_TOOLS, JACOCO
 from lab.testing.job_runner import Done
 from tests.pipelines.factory import Factory
 from tests.pipelines.images import ROOT
@@ -142,6 +142,10 @@ def test_the_part_has_the_tools_of_the_presets() -> None:
         text = (ROOT / "catalogue" / "templates" / f"{preset}.yml").read_text(encoding="utf-8")
         for name in names:
             assert name in text, f"lab/parts/examples.py has {name}, templates/{preset}.yml another one"
+    go = (ROOT / "catalogue" / "templates" / "go.yml").read_text(encoding="utf-8").replace('"', "")
+    for (_command, *arguments), variables in GO_COMMANDS:
+        assert " ".join(arguments) in go
+        assert all(f"{name}: {value}" in go for name, value in variables.items())
 
 
 def test_every_input_is_typed_and_documented() -> None:
