@@ -11,7 +11,9 @@ from pathlib import Path
 import pulumi
 import pytest
 
-from stacks.platform import entry
+from stacks.platform import entry, messages
+from tests import factories
+from tests.plans import plan_of
 
 ROOT = Path(__file__).resolve().parents[1]
 DEBUG = pulumi.log.debug
@@ -31,10 +33,19 @@ def test_the_sdk_s_debug_messages_reach_the_engine_only_if_somebody_asks(
     monkeypatch.setattr("pulumi.log.get_engine", object)
     monkeypatch.setattr("pulumi.log._log", lambda _engine, _severity, message, *_: sent.append(message))
     monkeypatch.setenv("USINE_SDK_MESSAGES", "1" if kept else "")
-    entry.drop_the_sdk_s_messages()
+    messages.drop_the_sdk_s_messages()
     pulumi.log.debug("beginning rpc", None)
     pulumi.log.warn("a person has no account")
     assert sent == (["beginning rpc"] if kept else []) + ["a person has no account"]
+
+
+def test_a_plan_has_no_messages_either_and_leaves_them_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[str] = []
+    monkeypatch.setattr("pulumi.log.debug", lambda message, *_, **__: sent.append(message))
+    before = pulumi.log.debug
+    plan_of(factories.tenant("messages"))
+    assert sent == []
+    assert pulumi.log.debug is before
 
 
 def test_the_collector_is_off_for_the_imports_and_runs_rarely_after_them() -> None:

@@ -178,7 +178,7 @@ def offline(part: Path, scratch: Path, go_cache: Path, *, maven: bool = True) ->
         "npm_config_fund": "false",
         "npm_config_update_notifier": "false",
         # Maven 3.8 reads no other variable.
-        "MAVEN_OPTS": f"-Dmaven.repo.local={scratch / 'maven'} -Dmaven.legacyLocalRepo=true",
+        "MAVEN_OPTS": f"-Dmaven.repo.local={scratch / 'maven'} -Dmaven.legacyLocalRepo=true -XX:TieredStopAtLevel=1",
         **_go(part, scratch),
         "GOCACHE": str(go_cache),
     }

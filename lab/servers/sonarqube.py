@@ -32,8 +32,8 @@ _NOBODY = ("unshare", "--user", "--map-user=65534", "--map-group=65534", "--")
 _ORIGIN = "origin"
 #: Java requires a password for the trust store; the file contains no secret.
 _TRUST_PASSWORD = "changeit"  # noqa: S105 - the default password of Java's public trust store
-#: Most processor time is spent at the start, for which the JVM's quick compiler is enough.
-_JVM = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
+#: Most processor time is spent at the start, for which the JVM's quick compiler is enough. So it is for the scanner.
+JVM = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
 
 
 def address(home: LabHome) -> str:
@@ -83,8 +83,8 @@ class SonarQubeServer(LabServer):
             "sonar.path.temp": paths["temp"],
             "sonar.telemetry.enable": "false",
             "sonar.updatecenter.activate": "false",
-            "sonar.web.javaOpts": f"-Xmx512m -Xms128m {_JVM}",
-            "sonar.ce.javaOpts": f"-Xmx384m -Xms64m {_JVM}",
+            "sonar.web.javaOpts": f"-Xmx512m -Xms128m {JVM}",
+            "sonar.ce.javaOpts": f"-Xmx384m -Xms64m {JVM}",
             "sonar.search.javaOpts": "-Xmx384m -Xms384m -XX:MaxDirectMemorySize=128m -XX:TieredStopAtLevel=1",
             # Users log in at Keycloak, whose certificate is signed by the platform's authority.
             "sonar.web.javaAdditionalOpts": (

@@ -15,6 +15,7 @@ from model.reading.load import load
 from model.reading.settings_load import settings_from_config
 from model.settings import Settings
 from stacks.platform.issuer_keys import pem_of_keys
+from stacks.platform.messages import drop_the_sdk_s_messages
 from stacks.platform.program import Files, build
 from stacks.platform.registration import go_on_after_failures
 
@@ -47,20 +48,6 @@ def collect_rarely() -> None:
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
     gc.enable()
-
-
-def drop_the_sdk_s_messages() -> None:
-    """Drop the SDK's own messages of level debug, unless `USINE_SDK_MESSAGES` is set.
-
-    The SDK sends them one by one and waits for the engine, which shows them with `--debug` only and drops them
-    otherwise. They are an eighth of the program's processor time, and no setting of the SDK (3.259) turns them off.
-    """
-    if not os.environ.get("USINE_SDK_MESSAGES"):
-        pulumi.log.debug = _drop
-
-
-def _drop(*_message: object, **_options: object) -> None:
-    """Take what `pulumi.log.debug` takes."""
 
 
 def forget_credentials() -> None:

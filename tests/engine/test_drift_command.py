@@ -204,7 +204,7 @@ def test_the_named_findings_are_repaired_and_no_other(drift: Drift) -> None:
             change.by_hand(drift.stack.lab)
     code, output = drift()
     assert code == 0, output
-    assert drift.stack.drift().must().steps == ()
+    assert drift.stack.preview().must().steps == ()
     assert live.snapshot(drift.stack.lab) == drift.clean
     assert not [r["urn"] for r in drift.stack.state()["resources"] if "::drift/" in r["urn"]], (
         "something was left behind"

@@ -1,14 +1,17 @@
-"""What the platform declares for its own machines (runners, proxy caches), and a version for chosen tenants first.
+"""What the platform declares for its own machines (runners, proxy caches), another catalogue, and a version for chosen
+tenants first.
 
 With one stack for the foundation and one per tenant: the tenants' stacks look up their version.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -20,11 +23,14 @@ from tests.engine import live_forge
 from tests.engine.harness import Stack
 from tests.engine.tenants import ALPHA, BETA
 from usine.drift.scan import scan_stack
+from usine.report import as_json
+from usine.report.model import Action
 
 pytestmark = pytest.mark.servers
 
 _TAG = "variables/USINE_CATALOGUE_TAG"
 _TENANTS = {"alpha": ALPHA, "beta": BETA}
+_IMAGE = f"registry.example.fr/tools@sha256:{'0' * 64}"
 
 
 @pytest.fixture
@@ -75,17 +81,38 @@ def check_proxy(lab: TestLab) -> str:
     return str(robot["password"])
 
 
-def test_runners_proxies_and_a_wave_come_settle_and_go(stacks: dict[str, Stack]) -> None:
+def tags_of(stack: Stack) -> list[str]:
+    """Return the catalogue's tags in the state."""
+    type_ = "gitlab:index/projectTag:ProjectTag"
+    return [str(r["inputs"]["name"]) for r in stack.state()["resources"] if r["type"] == type_]
+
+
+def catalogue_file(lab: TestLab, path: str, ref: str) -> str:
+    file = quote(path, safe="")
+    found = live_forge.get(lab.gitlab, f"/projects/platform%2Fcatalogue/repository/files/{file}", ref=ref)
+    return base64.b64decode(found["content"]).decode()
+
+
+def push(lab: TestLab, path: str, text: str) -> None:
+    action = {"action": "update", "file_path": path, "content": text}
+    body = {"branch": "main", "commit_message": "By hand", "actions": [action]}
+    assert lab.gitlab.post("/projects/platform%2Fcatalogue/repository/commits", json=body).is_success
+
+
+def test_runners_proxies_and_a_wave_come_settle_and_go(stacks: dict[str, Stack], tmp_path: Path) -> None:
     foundation, lab = stacks["foundation"], stacks["foundation"].lab
     foundation.up().must()
     first = live_forge.get(lab.gitlab, f"groups/tenants/{_TAG}")["value"]
+    assert tags_of(foundation) == [first]
+    # A file that somebody changes on the branch is in no tag, not even in the next one.
+    push(lab, "off.yml", "robbed: {script: [env]}\n")
 
     declared = foundation.settings()
     wave = {"version": first, "first": ["alpha"]}
     proxies = {"docker": {"registry": "docker.io"}}
     for stack in stacks.values():
         stack.configure(
-            gitlab={**declared["usine:gitlab"], "runners": {"timeout": 3600}},
+            gitlab={**declared["usine:gitlab"], "runners": {"timeout": 3600}, "toolsImage": _IMAGE},
             harbor={**declared["usine:harbor"], "proxies": proxies},
             catalogue=wave,
         )
@@ -94,13 +121,25 @@ def test_runners_proxies_and_a_wave_come_settle_and_go(stacks: dict[str, Stack])
     refused = foundation.usine("up")
     assert (refused.exit_code, "has no tag v1-00000000000000ff" in refused.output) == (1, True), refused.output
     foundation.configure(catalogue=wave)
-    done = foundation.usine("up").must()
+    done = foundation.usine("up", "--json", str(tmp_path / "up.json")).must()
     for slug in _TENANTS:
         stacks[slug].up().must()
 
-    # The catalogue is another one, because its jobs have tags now, and only alpha uses it.
+    # The catalogue is another one, because its jobs have tags and another image now, and only alpha uses it.
     second = live_forge.get(lab.gitlab, f"groups/platform/{_TAG}")["value"]
     assert second != first
+    assert tags_of(foundation) == [second]
+    report = as_json.load((tmp_path / "up.json").read_text(encoding="utf-8"))
+    place = "foundation/gitlab/catalogue"
+    catalogue = {entry.name: entry.action for entry in report.entries if entry.name.startswith(place)}
+    assert catalogue.pop(f"{place}/version/{second}") is Action.CREATED
+    assert catalogue.pop(f"{place}/version/{first}") is Action.DESTROYED
+    assert f"{place}/jobs/base.yml" in catalogue
+    assert set(catalogue.values()) == {Action.CHANGED}
+    # Each tag keeps its files: a pipeline that names the old tag runs the old files.
+    images = {tag: _IMAGE in catalogue_file(lab, "jobs/base.yml", tag) for tag in (first, second)}
+    assert images == {first: False, second: True}
+    assert catalogue_file(lab, "off.yml", second) == catalogue_file(lab, "off.yml", first)
     assert live_forge.get(lab.gitlab, f"groups/tenants/{_TAG}")["value"] == first
     assert live_forge.get(lab.gitlab, f"groups/tenants%2Falpha/{_TAG}")["value"] == second
     assert lab.gitlab.get(f"groups/tenants%2Fbeta/{_TAG}").status_code == httpx.codes.NOT_FOUND
@@ -111,7 +150,7 @@ def test_runners_proxies_and_a_wave_come_settle_and_go(stacks: dict[str, Stack])
     shown = [done.output, json.dumps(foundation.state()), *files]
     assert [text for text in shown if any(one in text for one in secrets)] == []
     for stack in stacks.values():
-        assert stack.drift().must().steps == ()
+        assert stack.preview().must().steps == ()
         settings = load_settings(stack.settings_file)
         scan = scan_stack(stack.engine, settings, load(stack.projects, settings))
         assert ([finding.name for finding in scan.findings], scan.unseen) == ([], ())
@@ -120,7 +159,11 @@ def test_runners_proxies_and_a_wave_come_settle_and_go(stacks: dict[str, Stack])
     for stack in stacks.values():
         for key in ("gitlab", "harbor", "catalogue"):
             stack.configure(**{key: None})
-    foundation.usine("up").must()
+    # The first tag exists already: GitLab does not create it again.
+    done = foundation.usine("up").must()
+    assert f"adopted an object that an earlier run left in its system: {place}/version/{first}" in done.output
+    assert tags_of(foundation) == [first]
+    assert foundation.drift().must().steps == ()
     stacks["alpha"].up().must()
     assert live_forge.pages(lab.gitlab, "groups/tenants/runners", type="group_type") == []
     assert "usine_platform/" not in lab.vault.sys.list_mounted_secrets_engines()["data"]

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import copy
 import json
 from collections.abc import Iterator
-from urllib.parse import quote
 
 import httpx
 import pytest
 
-from lab.testing.platforms import TestLab
 from model.reading.load import load
 from model.reading.settings_load import load_settings
 from tests.engine import breaks, live, live_forge
 from tests.engine.fleet import POLICIES, Fleet
-from tests.engine.harness import Stack
 from tests.engine.plugin_processes import watched
 from tests.engine.tenants import ALPHA, GAMMA
 from tests.vault_policies import superfluous
@@ -164,52 +160,6 @@ def test_a_second_up_changes_nothing_and_a_refresh_finds_no_drift(fleet: Fleet) 
         assert (refused.exit_code != 0, "permission denied" in refused.output) == (True, True), refused.output
     fleet.stack.up("--refresh", "--target", "**alpha/vault/policy/env/dev").must()
     assert superfluous("usine-look", fleet.stack.requests["usine-look"]) <= LOOK_ELSEWHERE.keys()
-
-
-def test_another_catalogue_has_another_tag_and_the_former_catalogue_has_its_first_tag_again(fleet: Fleet) -> None:
-    stack, before = fleet.stack, live.snapshot(fleet.lab)
-    (first,) = tags_of(stack)
-    settings: dict[str, str] = stack.settings()["usine:gitlab"]
-    # A file that somebody changes on the branch is in no tag, not even in the next one.
-    push(fleet.lab, "off.yml", "robbed: {script: [env]}\n")
-    stack.configure(gitlab={**settings, "toolsImage": f"registry.example.fr/tools@sha256:{'0' * 64}"})
-    ops = stack.up().must().ops()
-    (second,) = tags_of(stack)
-    place = "foundation/gitlab/catalogue"
-    assert (ops.pop(f"{place}/version/{second}"), ops.pop(f"{place}/version/{first}")) == ("create", "delete")
-    assert set(ops.values()) == {"update"}
-    assert {"foundation/gitlab/variable/USINE_CATALOGUE_TAG", f"{place}/jobs/base.yml"} <= ops.keys()
-    assert all(name.startswith("foundation/gitlab/") for name in ops), ops
-    # Each tag keeps its files: a pipeline that names the old tag runs the old files.
-    images = {tag: "sha256:" + "0" * 64 in catalogue_file(fleet.lab, "jobs/base.yml", tag) for tag in (first, second)}
-    assert images == {first: False, second: True}
-    assert catalogue_file(fleet.lab, "off.yml", second) == catalogue_file(fleet.lab, "off.yml", first)
-
-    # Now the tag exists already: GitLab does not create it again.
-    fleet.restore()
-    done = stack.usine("up").must()
-    assert f"adopted an object that an earlier run left in its system: {place}/version/{first}" in done.output
-    assert tags_of(stack) == [first]
-    assert stack.drift().must().steps == ()
-    assert live.snapshot(fleet.lab) == before
-
-
-def tags_of(stack: Stack) -> list[str]:
-    """Return the catalogue's tags in the state."""
-    type_ = "gitlab:index/projectTag:ProjectTag"
-    return [str(r["inputs"]["name"]) for r in stack.state()["resources"] if r["type"] == type_]
-
-
-def catalogue_file(lab: TestLab, path: str, ref: str) -> str:
-    file = quote(path, safe="")
-    found = live_forge.get(lab.gitlab, f"/projects/platform%2Fcatalogue/repository/files/{file}", ref=ref)
-    return base64.b64decode(found["content"]).decode()
-
-
-def push(lab: TestLab, path: str, text: str) -> None:
-    action = {"action": "update", "file_path": path, "content": text}
-    body = {"branch": "main", "commit_message": "By hand", "actions": [action]}
-    assert lab.gitlab.post("/projects/platform%2Fcatalogue/repository/commits", json=body).is_success
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from typing import Final
 from lab import parts
 from lab.parts import tools
 from lab.parts.examples import offline
+from tests.sonarqube.scanner import QUICK
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Names of the languages' images. The others are the platform's image of tools.
@@ -49,7 +50,7 @@ class Images:
             path = [*map(str, own), *machine_path()]
             variables = {"HOME": str(home), "LANG": "C.UTF-8"}
         else:
-            variables = tools.environment(home, sorted(self._names))
+            variables = QUICK | tools.environment(home, sorted(self._names))
             programs = variables["PATH"].removesuffix(os.environ.get("PATH", os.defpath))
             path = [str(self._bin), *filter(None, programs.split(os.pathsep)), *machine_path()]
         made = parts.ensure(("examples", "go-build-cache"))

@@ -7,6 +7,10 @@ import subprocess
 from pathlib import Path
 
 from lab import parts
+from lab.servers.sonarqube import JVM
+
+#: Variables of the scanner: options of its own Java process, and of the one that analyses. Both are short-lived.
+QUICK = {"SONAR_SCANNER_OPTS": JVM, "SONAR_SCANNER_JAVA_OPTS": JVM}
 
 
 def analyse(url: str, token: str, project: str, sources: Path, cache: Path) -> subprocess.CompletedProcess[str]:
@@ -25,6 +29,7 @@ def analyse(url: str, token: str, project: str, sources: Path, cache: Path) -> s
     }
     environment = {
         **os.environ,
+        **QUICK,
         "SONAR_TOKEN": token,  # not an argument, because every user of the machine can read arguments
         "SONAR_USER_HOME": str(cache),
         "NO_PROXY": "127.0.0.1,localhost",

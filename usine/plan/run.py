@@ -14,6 +14,7 @@ from pulumi.runtime.stack import run_pulumi_func
 
 from model.settings import Settings
 from model.tenant import Tenant
+from stacks.platform.messages import drop
 from stacks.platform.program import Files, build
 from usine.plan.model import Plan
 from usine.plan.monitor import RecordingMonitor
@@ -78,17 +79,20 @@ def _own_event_loop() -> Iterator[asyncio.AbstractEventLoop]:
 
 @contextmanager
 def _without_overhead() -> Iterator[None]:
-    """Switch off garbage collection and stack traces, which take more than half of the time.
+    """Switch off garbage collection, stack traces and debug messages, which take more than half of the time.
 
     All objects of the SDK live until the end of a plan, so that a collection finds nothing and takes longer with each
     resource. The SDK takes a stack trace of each resource for the engine; with a limit of one frame it is empty.
     """
     collecting, limit = gc.isenabled(), getattr(sys, "tracebacklimit", None)
+    debug = pulumi.log.debug
     gc.disable()
     sys.tracebacklimit = 1
+    pulumi.log.debug = drop
     try:
         yield
     finally:
+        pulumi.log.debug = debug
         if limit is None:
             del sys.tracebacklimit
         else:
