@@ -95,7 +95,7 @@ def _job_data(
         "image": _image(config.get("image"), known),
         "services": [_image(one, known) for one in config.get("services") or []],
         "artifacts": ci_artifact_types.declared(config.get("artifacts"), known),
-        "cache": ci_caches.of_job(site, project, pipeline, config, known),
+        "cache": ci_caches.of_job(site, project, pipeline, job, known),
         "credentials": [],
         "dependencies": ci_artifacts.dependencies(site, job, token),
         "features": _FEATURES,

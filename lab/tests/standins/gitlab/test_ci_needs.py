@@ -206,19 +206,37 @@ def test_an_upload_needs_the_job_s_token_while_it_runs(live: LiveGitLab, project
     assert runner.upload(job, {**artifact, "artifact_type": "sast", "artifact_format": "raw"}, b"x").status_code == 403
 
 
-def test_caches_of_protected_refs_are_apart(live: LiveGitLab, project: Any) -> None:
-    """A branch that anybody may push to fills no cache that a protected one reads."""
+def test_caches_of_protected_refs_and_of_maintainers_are_apart(live: LiveGitLab, project: Any, someone: Any) -> None:
+    """A developer's branch fills no cache that a protected one reads; a maintainer's pipelines of any branch do."""
     runner = project_runner(live, project)
+    user, developer = someone()
+    project.members.create({"user_id": user.id, "access_level": 30})
     text = """
-a: {script: [ok], cache: [{key: $CI_COMMIT_REF_SLUG, paths: [x]}, {key: {files: [README.md]}, paths: [y]}]}
+a:
+  script: [ok]
+  cache:
+    - {key: $CI_COMMIT_REF_SLUG, paths: [x], fallback_keys: [main]}
+    - {key: {files: [README.md]}, paths: [y]}
+    - {key: main-protected, paths: [z], unprotect: true}
 """
-    started(project, text)
-    protected = [one["key"] for one in runner.must_take()["cache"]]
-    branch(project, "change")
-    project.pipelines.create({"ref": "change"})
-    job = runner.must_take()
-    while variables(job)["CI_COMMIT_REF_NAME"] != "change":
+
+    def caches(ref: str, client: Any) -> list[dict[str, Any]]:
+        made = client.projects.get(project.id).pipelines.create({"ref": ref})
         job = runner.must_take()
-    other = [one["key"] for one in job["cache"]]
-    assert (protected[0], other[0]) == ("main-protected", "change-non_protected")
-    assert protected[1].replace("-protected", "") == other[1].replace("-non_protected", "")
+        while variables(job)["CI_PIPELINE_ID"] != str(made.id):
+            job = runner.must_take()
+        found: list[dict[str, Any]] = job["cache"]
+        return found
+
+    started(project, text)
+    protected = caches("main", live.root)
+    branch(project, "change")
+    other = caches("change", developer)
+    assert (protected[0]["key"], other[0]["key"]) == ("main-protected", "change-non_protected")
+    assert other[0]["fallback_keys"] == ["main-non_protected"]
+    assert protected[1]["key"].replace("-protected", "") == other[1]["key"].replace("-non_protected", "")
+    assert (protected[2]["key"], other[2]["key"]) == ("main-protected-non_protected",) * 2
+    assert caches("change", live.root)[0]["key"] == "change-protected"
+    project.ci_separated_caches = False
+    project.save()
+    assert caches("change", developer)[0]["key"] == "change"
