@@ -12,24 +12,31 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from functools import cached_property
 
 from model.settings import Endpoint, System
 from usine.clients import Connections
-from usine.engine.lookup.base import Inputs, SystemFinder
+from usine.engine.lookup.base import Find, Inputs, Remove, SystemFinder
 from usine.engine.lookup.gitlab import GitLabFinder
 from usine.engine.lookup.harbor import HarborFinder
 from usine.engine.lookup.keycloak import KeycloakFinder
-from usine.engine.lookup.sonarqube import SonarQubeFinder
 from usine.engine.lookup.vault import VaultFinder
 
 __all__ = ["Finder", "Inputs"]
+
+
+def _sonarqube(connections: Connections) -> SystemFinder:
+    from usine.engine.lookup.sonarqube import SonarQubeFinder  # noqa: PLC0415 - slow to import: Pulumi's SDK
+
+    return SonarQubeFinder(connections.sonarqube)
+
 
 _FINDERS: Mapping[System, Callable[[Connections], SystemFinder]] = {
     System.VAULT: lambda connections: VaultFinder(connections.vault()),
     System.KEYCLOAK: lambda connections: KeycloakFinder(connections.keycloak()),
     System.GITLAB: lambda connections: GitLabFinder(connections.gitlab()),
     System.HARBOR: lambda connections: HarborFinder(connections.harbor()),
-    System.SONARQUBE: lambda connections: SonarQubeFinder(connections.sonarqube),
+    System.SONARQUBE: _sonarqube,
 }
 
 
@@ -38,10 +45,21 @@ class Finder:
 
     def __init__(self, endpoints: Mapping[System, Endpoint], environment: Mapping[str, str] | None = None) -> None:
         """Keep where the systems are (see `Connections`), by default with this process's environment."""
-        connections = Connections(endpoints, os.environ if environment is None else environment)
-        systems = [make(connections) for system, make in _FINDERS.items() if system in endpoints]
-        self._finders = {type_: find for system in systems for type_, find in system.finders().items()}
-        self._removers = {type_: remove for system in systems for type_, remove in system.removers().items()}
+        self._endpoints = endpoints
+        self._connections = Connections(endpoints, os.environ if environment is None else environment)
+
+    @cached_property
+    def _systems(self) -> tuple[SystemFinder, ...]:
+        """The finders of the systems, made when one is needed: most runs follow no interrupted one."""
+        return tuple(make(self._connections) for system, make in _FINDERS.items() if system in self._endpoints)
+
+    @cached_property
+    def _finders(self) -> Mapping[str, Find]:
+        return {type_: find for system in self._systems for type_, find in system.finders().items()}
+
+    @cached_property
+    def _removers(self) -> Mapping[str, Remove]:
+        return {type_: remove for system in self._systems for type_, remove in system.removers().items()}
 
     @property
     def types(self) -> frozenset[str]:
