@@ -50,8 +50,7 @@ def lab() -> Iterator[TestLab]:
 def light_lab() -> Iterator[TestLab]:
     """A platform of quick servers only: OpenBao, and the stand-ins for GitLab and Harbor.
 
-    It is for tests of the engine that do not depend on a system. A test that needs another server starts it:
-    `light_lab.start("sonarqube")`.
+    It is for tests of the engine that do not depend on a system. A test that needs another server uses `lab`.
     """
     from lab.testing.platforms import LIGHT_PORT_BASE, running  # noqa: PLC0415 - only tests with this fixture need it
 

@@ -119,10 +119,9 @@ def image(slug: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def api(light_lab: TestLab) -> Iterator[httpx.Client]:
+def api(lab: TestLab) -> Iterator[httpx.Client]:
     """The API server with the plan's rights and admission policies for the tenants of the matrix."""
-    light_lab.start("etcd", "kube-apiserver", "kube-controller-manager")
-    client = light_lab.kubernetes
+    client = lab.kubernetes
     objects = [dict(r.inputs) for r in plan().resources if r.inputs.get("kind") in _PATHS]
     made = []
     for kind, template in _PATHS.items():

@@ -44,10 +44,9 @@ def create(client: httpx.Client, path: str, body: dict[str, Any]) -> None:
 
 
 @pytest.fixture(scope="module")
-def api(light_lab: TestLab) -> Iterator[httpx.Client]:
+def api(lab: TestLab) -> Iterator[httpx.Client]:
     """The API server with alpha and its monitoring; a role opens all kinds of the operator to its developers."""
-    light_lab.start("etcd", "kube-apiserver", "kube-controller-manager", "prometheus-operator")
-    client = light_lab.kubernetes
+    client = lab.kubernetes
     objects: list[dict[str, Any]] = [dict(r.inputs) for r in plan_of(tenant("alpha")).resources if "kind" in r.inputs]
     # Other tests of this platform may have Argo CD, and with it its namespace.
     known = client.get("/api/v1/namespaces/argocd").is_success

@@ -1,7 +1,7 @@
 """Plugins on servers: OpenBao from its Python package, Keycloak and Kubernetes of the test platform, stand-in GitLab.
 
 With `USINE_TEST_SERVERS=environment`, the variables `KEYCLOAK_*`, `USINE_TEST_CA` and `KUBECONFIG` select existing
-servers; otherwise the fixture `light_lab` starts them. The comparison with official plugins is collected only if
+servers; otherwise the fixture `lab` starts them. The comparison with official plugins is collected only if
 `USINE_OFFICIAL_PLUGINS` is the folder that contains them.
 """
 
@@ -46,12 +46,11 @@ if os.environ.get("USINE_TEST_SERVERS") == "environment":
 else:
 
     @pytest.fixture(scope="session")
-    def platform(light_lab: TestLab) -> Mapping[str, str]:
+    def platform(lab: TestLab) -> Mapping[str, str]:
         """Return the environment variables for clients of Keycloak and Kubernetes."""
-        light_lab.start("keycloak", "etcd", "kube-apiserver", "kube-controller-manager")
-        home = light_lab.home
+        home = lab.home
         url = f"https://127.0.0.1:{home.ports.keycloak}"
-        return {**light_lab.environment(), "KEYCLOAK_URL": url, "USINE_TEST_CA": str(home.ca)}
+        return {**lab.environment(), "KEYCLOAK_URL": url, "USINE_TEST_CA": str(home.ca)}
 
 
 @pytest.fixture(scope="session")
