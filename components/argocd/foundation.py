@@ -51,6 +51,8 @@ class ArgoCDFoundation(Component):
         data: dict[str, pulumi.Input[str]] = {
             "url": args.url,
             "application.sync.impersonation.enabled": "true",
+            # Without an account in the AppProject nothing is deployed. Otherwise it would be with Argo CD's own rights.
+            "application.sync.impersonation.enforced": "true",
             # With Keycloak, Argo CD's own administrator cannot log in. Nobody opens a shell in a pod through Argo CD.
             "admin.enabled": "false" if client is not None else "true",
             "exec.enabled": "false",

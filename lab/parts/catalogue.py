@@ -10,7 +10,7 @@ from lab.parts.chromium import NpmChromium, why_chromium_is_not_made
 from lab.parts.definitions import DEFINITIONS, FILES, plain
 from lab.parts.examples import GO_COMMANDS, GO_TOOLS, JACOCO, ExampleDependencies, GoBuildCache, locks_digest
 from lab.parts.java import JavaJar
-from lab.parts.job_tools import DATABASE_WRITER, JOB_TOOLS, MONITORING_SERVERS, MONITORING_TOOLS
+from lab.parts.job_tools import ARGOCD_PROGRAM, DATABASE_WRITER, JOB_TOOLS, MONITORING_SERVERS, MONITORING_TOOLS
 from lab.parts.official import why_pulumi_is_not_made
 from lab.parts.part import Part
 from lab.parts.recipes import GoBuild, GoModuleFiles, MavenZip
@@ -320,4 +320,5 @@ PARTS: tuple[Part, ...] = (
     DATABASE_WRITER,
     MONITORING_TOOLS,
     MONITORING_SERVERS,
+    ARGOCD_PROGRAM,
 )

@@ -19,6 +19,7 @@ _SEMGREP = "1.185.0"
 _WAPITI = "3.2.3"
 _PROMETHEUS = "0.315.1"
 _PROMETHEUS_OPERATOR = "0.85.0"
+_ARGOCD = "3.5.7"
 
 JOB_TOOLS: tuple[Part, ...] = (
     # Longest builds first.
@@ -173,6 +174,22 @@ MONITORING_SERVERS = Part(
     provides=("operator", "alertmanager"),
     about="the Prometheus operator and Alertmanager, which the test of alerts runs",
     megabytes=200,
+    minutes=4,
+    on_request=True,
+)
+
+#: Deploy in one test. They are one program: what they have in common is the largest part of it.
+ARGOCD_PROGRAM = Part(
+    name="argocd-program",
+    version=_ARGOCD,
+    recipe=GoBuild(
+        module="argocd",
+        packages=(".",),
+        variables=(("github.com/argoproj/argo-cd/v3/common.version", _ARGOCD),),
+    ),
+    provides=("argocd",),
+    about="Argo CD's application controller and repository server, which the test of deployments runs",
+    megabytes=250,
     minutes=4,
     on_request=True,
 )

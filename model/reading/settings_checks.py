@@ -82,6 +82,7 @@ def build_settings(
         _once((key,), getattr(file, key) or (), note)
     for name, cluster in file.clusters.items():
         _check_cluster(name, cluster, file, note)
+    _check_registrations(file, note)
     for index, slug in enumerate(file.tenants or ()):
         try:
             check_slug(slug)
@@ -342,6 +343,21 @@ def _check_cluster(name: str, cluster: ClusterSection, file: SettingsSection, no
     for key in WorkloadRulesSection.model_fields:
         alias = to_camel(key)
         _once((*path, "workloads", alias), getattr(cluster.workloads, key) or (), note)
+
+
+def _check_registrations(file: SettingsSection, note: Note) -> None:
+    """Refuse two Secrets for one address: Argo CD uses either of them."""
+    registered: dict[str, str] = {}
+    for name, cluster in file.clusters.items():
+        if cluster.argocd_token is None:
+            continue
+        first = registered.setdefault(cluster.server, name)
+        if first != name:
+            note(
+                ("clusters", name, "argocdToken"),
+                f"usine:clusters.{name}.argocdToken: Argo CD knows a cluster by its server, and {first} registers this "
+                "one already; keep argocdToken in one of the two",
+            )
 
 
 def _stage(name: str, stage: StageSection) -> Stage:

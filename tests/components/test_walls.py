@@ -54,6 +54,8 @@ def test_argo_cd_has_exactly_the_administrators_of_the_settings() -> None:
         rights, own = data["foundation/argocd/rights"], data["foundation/argocd/settings"]
         assert (rights["policy.default"], rights["policy.csv"]) == ("", policy)
         assert (own["admin.enabled"], own["exec.enabled"]) == ("false", "false")
+        impersonation = "application.sync.impersonation"
+        assert (own[f"{impersonation}.enabled"], own[f"{impersonation}.enforced"]) == ("true", "true")
 
 
 def test_only_harbors_client_may_request_offline_tokens() -> None:

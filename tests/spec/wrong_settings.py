@@ -61,6 +61,11 @@ WRONG = [
     ("/var/run/secrets/usine/nonprod-1/token", "run/token", "the absolute path of a file in Argo CD's pods"),
     ("/var/run/secrets/usine/nonprod-1/token", "/run/$(id)", "the absolute path of a file in Argo CD's pods"),
     ("/var/run/secrets/usine/nonprod-1/token", "/run/../token", "the absolute path of a file in Argo CD's pods"),
+    (
+        "      context: prod-1\n",
+        "      context: prod-1\n      argocdToken: /run/prod-1/token\n",
+        "nonprod-1 registers this one already",
+    ),
     ("{kind: velero, storageLocation: lab}", "{kind: valero}", "did you mean velero?"),
     ("{kind: velero, storageLocation: lab}", "{}", "the key kind is missing"),
     ("{kind: velero, storageLocation: lab}", "{kind: velero, volumes: snapshot}", "did you mean snapshots?"),

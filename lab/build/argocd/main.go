@@ -1,4 +1,4 @@
-// The two parts of Argo CD that deploy, the program that gives Git its credentials, and a Redis server in memory for them.
+// The parts of Argo CD that deploy, the program that gives Git its credentials, and a Redis server in memory for them.
 // Argo CD's own program has all its commands, and a web interface that no test uses.
 package main
 
@@ -11,6 +11,7 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 	controller "github.com/argoproj/argo-cd/v3/cmd/argocd-application-controller/commands"
+	appset "github.com/argoproj/argo-cd/v3/cmd/argocd-applicationset-controller/commands"
 	askpass "github.com/argoproj/argo-cd/v3/cmd/argocd-git-ask-pass/commands"
 	reposerver "github.com/argoproj/argo-cd/v3/cmd/argocd-repo-server/commands"
 	"github.com/argoproj/argo-cd/v3/common"
@@ -29,6 +30,8 @@ func main() {
 	switch name {
 	case common.CommandApplicationController:
 		command = controller.NewCommand()
+	case common.CommandApplicationSetController:
+		command = appset.NewCommand()
 	case common.CommandRepoServer:
 		command = reposerver.NewCommand()
 	case common.CommandGitAskPass:
