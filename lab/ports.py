@@ -94,3 +94,8 @@ class Ports:
     def monitoring(self) -> range:
         """The Prometheus operator, Prometheus and Alertmanager, which only a test starts, http."""
         return range(self.base + 900, self.base + 910)
+
+    @property
+    def argocd(self) -> range:
+        """Argo CD's controllers, its repository server and its Redis, which only a test starts."""
+        return range(self.base + 910, self.base + 917)

@@ -37,7 +37,7 @@ _GUARDS = frozenset(
 )
 #: The places in the template of an ApplicationSet that may have a variable: none changes whose it is, or where it goes.
 _FROM_FOLDER = re.compile(r"metadata\.name|spec\.source\.path|spec\.source\.helm\.releaseName")
-_GIT_FOLDERS = frozenset({"repoURL", "revision", "directories"})
+_GIT_FOLDERS = frozenset({"repoURL", "revision", "directories", "template"})
 _ENVIRONMENT = re.compile(r"[a-z][a-z0-9]{1,10}")
 _SONARQUBE_ADMINISTRATORS = "sonar-administrators"
 
@@ -168,9 +168,16 @@ def _generator(path: str, generator: object) -> Iterator[str]:
         yield f"{path} is no generator of Git folders: others read files, secrets of Argo CD or its clusters"
         return
     if not isinstance(git, Mapping) or not set(git) <= _GIT_FOLDERS or is_missing(git.get("directories")):
-        yield f"{path}.git has more than a repository, a revision and folders: a template there replaces the project"
+        yield f"{path}.git has more than a repository, a revision and folders"
+    elif "template" in git and not _is_empty(git["template"]):
+        yield f"{path}.git.template is not empty: it replaces the project"
     if any(isinstance(value, str) and "{{" in value for _, value in leaves(git)):
         yield f"{path}.git is a template"
+
+
+def _is_empty(template: object) -> bool:
+    """Return whether a template has no text: Argo CD's controller writes such a one where there is none."""
+    return isinstance(template, Mapping) and not any(value for _, value in leaves(template))
 
 
 def _deployment(resource: Resource, at: tuple[str, ...]) -> Iterator[str]:

@@ -18,6 +18,9 @@ from model.tenant import Environment, Tenant
 
 #: The name by which value files refer to the tenant's Git repository beside a chart from elsewhere.
 _VALUES = "values"
+#: It changes nothing. Argo CD's controller writes it into each generator without one whenever it updates the set, as
+#: after a refresh; stated, it is no drift.
+_NO_TEMPLATE: Mapping[str, object] = {"metadata": {}, "spec": {"destination": {}, "project": ""}}
 #: What the generator of an ApplicationSet knows about a folder. The name has lower-case letters, digits, dashes and
 #: dots only (`SanitizeName` of Argo CD).
 FOLDER_NAME = "{{ .path.basenameNormalized }}"
@@ -106,7 +109,8 @@ def folders(deployment: Deployment, url: str, revision: object) -> Mapping[str, 
     Argo CD skips hidden folders, and takes the paths from the files of the revision.
     """
     pattern = "*" if deployment.path == "." else f"{deployment.path}/*"
-    return {"git": {"repoURL": url, "revision": revision, "directories": [{"path": pattern}]}}
+    directories = [{"path": pattern}]
+    return {"git": {"repoURL": url, "revision": revision, "directories": directories, "template": _NO_TEMPLATE}}
 
 
 def _value_files(tenant: Tenant, environment: Environment, repository: Repository) -> list[str]:

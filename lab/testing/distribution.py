@@ -26,6 +26,8 @@ _WITH_TOOLS = ("tests/pipelines/", "tests/ci_tool/")
 #: Tests that run promtool, amtool or Prometheus, and those that also run its operator and Alertmanager.
 _WITH_OPERATOR = "tests/engine/test_alerts.py"
 _WITH_PROMETHEUS = ("tests/observability/", _WITH_OPERATOR)
+#: The test that runs Argo CD.
+_WITH_ARGOCD = "tests/engine/test_argocd.py"
 #: Folders with expensive session fixtures.
 _FOLDERS = {"tests/ci/": "ci", "lab/tests/plugins/": "plugins"}
 
@@ -135,6 +137,7 @@ def _parts(items: Sequence[pytest.Item]) -> list[str]:
     """Return the parts that these tests need: those of the platform, and those of the catalogue's jobs."""
     from lab.parts.catalogue import PARTS  # noqa: PLC0415 - other tests start without the platform's modules
     from lab.parts.job_tools import (  # noqa: PLC0415 - see above
+        ARGOCD_PROGRAM,
         DATABASE_WRITER,
         JOB_TOOLS,
         MONITORING_SERVERS,
@@ -149,6 +152,8 @@ def _parts(items: Sequence[pytest.Item]) -> list[str]:
         names.append(MONITORING_TOOLS.name)
     if any(item.nodeid.startswith(_WITH_OPERATOR) for item in servers):
         names.append(MONITORING_SERVERS.name)
+    if any(item.nodeid.startswith(_WITH_ARGOCD) for item in servers):
+        names += [ARGOCD_PROGRAM.name, "helm"]
     return names
 
 

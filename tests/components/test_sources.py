@@ -216,7 +216,15 @@ def test_a_folder_is_an_application_of_the_environment_s_project() -> None:
     assert one["metadata"]["namespace"] == "argocd"
     spec = one["spec"]
     assert spec["generators"] == [
-        {"git": {"repoURL": f"{GIT}/deploy.git", "revision": "main", "directories": [{"path": "apps/*"}]}}
+        {
+            "git": {
+                "repoURL": f"{GIT}/deploy.git",
+                "revision": "main",
+                "directories": [{"path": "apps/*"}],
+                # Argo CD's controller writes it where there is none (tests/engine/test_argocd.py).
+                "template": {"metadata": {}, "spec": {"destination": {}, "project": ""}},
+            }
+        }
     ]
     assert (spec["goTemplate"], spec["goTemplateOptions"]) == (True, ["missingkey=error"])
     assert spec["syncPolicy"] == {"preserveResourcesOnDeletion": True}

@@ -218,6 +218,8 @@ BAD_IN_CLUSTERS: Mapping[str, tuple[Resource, ...]] = {
             ("spec generators 0", {"matrix": {"generators": []}}),
             ("spec generators 0 selector", {}),
             ("spec generators 0 git template", {"spec": {"project": "default"}}),
+            ("spec generators 0 git template", {"metadata": {}, "spec": {"destination": {"namespace": "b-dev"}}}),
+            ("spec generators 0 git template", Hidden.UNKNOWN),
             ("spec generators 0 git files", [{"path": "*.yaml"}]),
             ("spec generators 0 git values", {"a": "{{ .path.path }}"}),
             ("spec generators 0 git directories", None),

@@ -221,6 +221,15 @@ GOOD: Mapping[str, tuple[Resource, ...]] = {
             api=ARGOCD,
         ),
         kubernetes("ApplicationSet", changed(APPLICATION_SET, "spec generators 0 git", Hidden.UNKNOWN), api=ARGOCD),
+        kubernetes(
+            "ApplicationSet",
+            changed(
+                APPLICATION_SET,
+                "spec generators 0 git template",
+                {"metadata": {}, "spec": {"destination": {}, "project": ""}},
+            ),
+            api=ARGOCD,
+        ),
     ),
     "argocd-no-default-rights": (
         kubernetes("ConfigMap", {"metadata": {"name": "argocd-rbac-cm"}, "data": {"policy.default": ""}}),
