@@ -188,8 +188,8 @@ ARGOCD_PROGRAM = Part(
         variables=(("github.com/argoproj/argo-cd/v3/common.version", _ARGOCD),),
     ),
     provides=("argocd",),
-    about="Argo CD's application controller and repository server, which the test of deployments runs",
+    about="Argo CD's controllers and repository server, which the test of deployments runs",
     megabytes=250,
-    minutes=4,
+    minutes=3.5,
     on_request=True,
 )

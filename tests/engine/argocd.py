@@ -74,12 +74,10 @@ class ArgoCD:
 
         return self.wait(read, f"{name} {state}")
 
-    def sync(self, name: str) -> str:
-        """Ask for a sync as Argo CD's API does for a person; return the start time of the operation before it."""
-        application = self.applications()[name]
+    def sync(self, name: str) -> None:
+        """Ask for a sync as Argo CD's API does for a person."""
         body = {"operation": {"initiatedBy": {"username": "somebody"}, "sync": {"prune": True}}}
         merge(self._lab, f"{APPLICATIONS}/{name}", body)
-        return started(application)
 
     def refresh(self, path: str, annotation: str, value: str) -> None:
         """Ask for a comparison now, as Argo CD's own command does."""
@@ -94,11 +92,6 @@ def state_of(application: Mapping[str, Any]) -> tuple[str | None, ...]:
         status.get("health", {}).get("status"),
         status.get("operationState", {}).get("phase"),
     )
-
-
-def started(application: Mapping[str, Any]) -> str:
-    """Return the start time of the last operation."""
-    return str(application.get("status", {}).get("operationState", {}).get("startedAt", ""))
 
 
 def message_of(application: Mapping[str, Any]) -> str:
@@ -133,7 +126,7 @@ def running(lab: TestLab, folder: Path) -> Iterator[ArgoCD]:
         commands = _commands(list(lab.home.ports.argocd))
         for name, arguments in commands.items():
             ends.callback(process.stop, lab.home, name, 5.0)
-            variables = {**environment, "ARGOCD_BINARY_NAME": name.removeprefix("test-")}
+            variables = {**environment, "ARGOCD_BINARY_NAME": name}
             process.start(lab.home, name, Command((str(program), *arguments), variables))
         yield ArgoCD(lab, tuple(commands))
 

@@ -30,6 +30,7 @@ from tests.engine.argocd import (
     put_back,
     read,
     running,
+    state_of,
 )
 from tests.engine.fleet import Fleet
 from tests.plans import plan_of
@@ -152,13 +153,13 @@ def test_argo_cd_deploys_into_the_tenants_namespace_and_nowhere_else(fleet: Flee
     lab = fleet.lab
     before = (live.kubernetes(lab), live_forge.gitlab(lab))
     with ExitStack() as ends:
+        ends.callback(clean, lab)  # after the end of the controllers, which would make applications again
         argo = ends.enter_context(running(lab, tmp_path))
-        ends.callback(clean, lab)
         with pushed(lab):
             argo.refresh(_SET, *_NEW_FOLDERS)
             deploys(lab, argo)
             refuses_by_the_project(argo)
-            differs_in_nothing(fleet, tmp_path / "drift.json")
+            differs_in_nothing(fleet, tmp_path)
             with foreign_applications(lab, argo):
                 refuses_by_the_account(lab, argo)
                 waits_for_the_window(lab, argo)
@@ -179,9 +180,10 @@ def deploys(lab: TestLab, argo: ArgoCD) -> None:
     assert {name for name in argo.applications() if name.startswith("beta")} == set(map(_application, _NAMES))
 
 
-def differs_in_nothing(fleet: Fleet, file: Path) -> None:
+def differs_in_nothing(fleet: Fleet, folder: Path) -> None:
     """What Argo CD writes into the program's objects is no drift, and neither are the applications that it makes."""
-    fleet.stack.usine("drift", "--json", str(file))
+    file = folder / "drift.json"
+    fleet.stack.usine("drift", "--json", str(file), "--history", str(folder / "history"))
     found = as_json.load(file.read_text(encoding="utf-8"))
     # Only the registration of the cluster has changed: it has the token of this test.
     assert [(entry.action, entry.name) for entry in found.entries] == [(Action.CHANGED, _REGISTRATION)]
@@ -208,15 +210,24 @@ def waits_for_the_window(lab: TestLab, argo: ArgoCD) -> None:
     suspended = factories.tenant(state=State.SUSPENDED, environments=(factories.environment("dev"),))
     (spec,) = [each.inputs["spec"] for each in plan_of(suspended).resources if each.inputs.get("kind") == "AppProject"]
     assert isinstance(spec, dict)
-    name = _application("web")
+    person, automatic = _application("web"), _application("path.path")
+
+    def refused() -> bool:
+        application = argo.applications()[person]
+        if state_of(application)[2] == "Succeeded":  # also when Argo CD has not seen the window yet
+            argo.sync(person)
+        return "blocked by sync window" in message_of(application)
+
     with changed(lab, {"syncWindows": spec["syncWindows"]}):
-        lab.kubernetes.delete(_CONFIG_MAP).raise_for_status()
-        argo.wait_for(name, ("OutOfSync", "Missing", "Succeeded"))
-        argo.sync(name)
-        argo.wait(lambda: "blocked by sync window" in message_of(argo.applications()[name]), "the refusal of a sync")
-        assert lab.kubernetes.get(_CONFIG_MAP).status_code == httpx.codes.NOT_FOUND
-    argo.refresh(f"{APPLICATIONS}/{name}", "argocd.argoproj.io/refresh", "normal")  # otherwise after minutes
-    argo.wait_for(name, _DONE)
+        argo.wait(refused, "the refusal of a person's sync")
+        for path in (_CONFIG_MAP, _HOSTILE_MAP):
+            lab.kubernetes.delete(path).raise_for_status()
+        argo.wait_for(person, ("OutOfSync", "Missing", "Running"))
+        assert "operation" not in argo.wait_for(automatic, ("OutOfSync", "Missing", "Succeeded"))
+        assert {lab.kubernetes.get(path).status_code for path in (_CONFIG_MAP, _HOSTILE_MAP)} == {httpx.codes.NOT_FOUND}
+    for name in (person, automatic):
+        argo.refresh(f"{APPLICATIONS}/{name}", "argocd.argoproj.io/refresh", "normal")  # otherwise after minutes
+        argo.wait_for(name, _DONE)
 
 
 @contextmanager

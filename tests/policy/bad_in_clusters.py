@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from policy.model import Resource
+from policy.model import Hidden, Resource
 from tests.policy.shapes import (
     ADMISSION,
     APP_PROJECT,
