@@ -95,16 +95,16 @@ _FILES = {
     f"{_HOSTILE}/map.yaml": manifest("ConfigMap", "hostile", data={"a": "b"}),
     **{f"{folder}/object.yaml": text for folder, (text, _) in _REFUSED.items()},
 }
-
-
 #: The ends of the names of the applications.
 _NAMES = ("web", "path.path", *_REFUSED)
-#: What the account of the namespace may not do, by folder, once the AppProject permits everything.
+#: What Argo CD reports by folder once the AppProject permits everything: the account of the namespace may do nothing.
+_ACCOUNT = 'User "system:serviceaccount:beta-dev:usine-deployer" cannot'
 _FORBIDDEN = {
-    "elsewhere": 'configmaps "theft" is forbidden',
-    "cluster": "error running kubectl auth reconcile",  # an error of Argo CD itself hides the answer of the API server
-    "rights": 'rolebindings.rbac.authorization.k8s.io "theft" is forbidden',
-    "application": 'applications.argoproj.io "theft" is forbidden',
+    "elsewhere": ('configmaps "theft" is forbidden', _ACCOUNT),
+    # An error of Argo CD itself hides the answer of the API server.
+    "cluster": ("error running kubectl auth reconcile",),
+    "rights": ('rolebindings.rbac.authorization.k8s.io "theft" is forbidden', _ACCOUNT),
+    "application": ('applications.argoproj.io "theft" is forbidden', _ACCOUNT),
 }
 _THEFTS = (
     "/api/v1/namespaces/alpha-dev/configmaps/theft",
@@ -177,7 +177,7 @@ def deploys(lab: TestLab, argo: ArgoCD) -> None:
     assert [one["manager"] for one in made["metadata"]["managedFields"]] == ["argocd-controller"]
     hostile = argo.wait_for(_application("path.path"), _DONE)
     assert hostile["spec"]["source"]["path"] == f"charts/beta/{_HOSTILE}"
-    assert {name for name in argo.applications() if name.startswith("beta")} == set(map(_application, _NAMES))
+    argo.wait(lambda: made_by_the_set(argo) == set(map(_application, _NAMES)), "the applications of all folders")
 
 
 def differs_in_nothing(fleet: Fleet, folder: Path) -> None:
@@ -190,7 +190,7 @@ def differs_in_nothing(fleet: Fleet, folder: Path) -> None:
 
 
 def refuses_by_the_project(argo: ArgoCD) -> None:
-    texts = {folder: text for folder, (_, text) in _REFUSED.items()}
+    texts = {folder: (text,) for folder, (_, text) in _REFUSED.items()}
     argo.wait(lambda: reported(argo, texts), "the refusals of the AppProject")
 
 
@@ -200,8 +200,6 @@ def refuses_by_the_account(lab: TestLab, argo: ArgoCD) -> None:
         for folder in _FORBIDDEN:  # the set makes them again, and their first sync comes at once
             lab.kubernetes.delete(f"{APPLICATIONS}/{_application(folder)}").raise_for_status()
         argo.wait(lambda: reported(argo, _FORBIDDEN), "the refusals of the account")
-        account = 'User "system:serviceaccount:beta-dev:usine-deployer" cannot'
-        assert reported(argo, dict.fromkeys(_FORBIDDEN.keys() - {"cluster"}, account))
     assert not [path for path in _THEFTS if lab.kubernetes.get(path).status_code != httpx.codes.NOT_FOUND]
 
 
@@ -252,16 +250,19 @@ def refuses_a_foreign_repository(argo: ArgoCD) -> None:
 
 def keeps_what_a_deleted_folder_deployed(lab: TestLab, argo: ArgoCD) -> None:
     argo.refresh(_SET, *_NEW_FOLDERS)
-    argo.wait(
-        lambda: not [name for name in argo.applications() if name.startswith("beta")], "the end of the applications"
-    )
+    argo.wait(lambda: not made_by_the_set(argo), "the end of the applications")
     assert read(lab, _CONFIG_MAP)["data"]["greeting"] == "hello"
 
 
-def reported(argo: ArgoCD, texts: Mapping[str, str]) -> bool:
-    """Return whether the application of each folder reports its text."""
-    found = argo.applications()
-    return all(text in message_of(found.get(_application(folder), {})) for folder, text in texts.items())
+def made_by_the_set(argo: ArgoCD) -> set[str]:
+    return {name for name in argo.applications() if name.startswith(_application(""))}
+
+
+def reported(argo: ArgoCD, texts: Mapping[str, tuple[str, ...]]) -> bool:
+    """Return whether the application of each folder reports its texts."""
+    applications = argo.applications()
+    found = {folder: message_of(applications.get(_application(folder), {})) for folder in texts}
+    return all(text in found[folder] for folder, wanted in texts.items() for text in wanted)
 
 
 def _application(folder: str) -> str:
