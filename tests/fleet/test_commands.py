@@ -282,6 +282,12 @@ def test_a_removed_tenant_whose_run_is_refused_keeps_its_stack(fleet: Fake) -> N
     assert fleet.run("up") == 1
     assert fleet.calls() == ["prod.beta up"]
     fleet.answers()
+    assert fleet.run("drift") == 0, "until then, its stack is scanned without a tenant"
+    settings = yaml.safe_load(
+        (fleet.root / "out" / "fleet" / "prod.beta" / "settings.yaml").read_text(encoding="utf-8")
+    )
+    assert settings["config"]["usine:tenants"] == []
+    fleet.calls()
     assert fleet.run("up") == 0
     assert fleet.calls()[0] == "prod.beta up"
 

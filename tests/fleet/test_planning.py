@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from benchmarks import bench_fleet_plan
 from tests import factories
+from usine.engine.cli import EngineError
 from usine.engine.storage import Storage, state_storage
 from usine.fleet.planning import make_fleet_plan
 from usine.fleet.records import Inputs, Records, Result, RunRecord, ScanRecord, digest_of, digest_of_ids
@@ -114,6 +117,26 @@ def test_a_record_that_cannot_be_read_does_not_exist(storage: Storage) -> None:
     records.write_run("alpha", run())
     storage.write(b'{"result": "applied"}', ".usine", "fleet", "prod", "runs", "beta.json")
     assert set(records.runs()) == {"alpha"}
+
+
+def test_a_storage_that_does_not_answer_is_one_error_without_its_address() -> None:
+    class Broken:
+        def __getattr__(self, name: str) -> Any:
+            raise RuntimeError("https://user:hunter2@store.example.fr")
+
+    records = Records(Storage(Broken(), "bucket"), "prod")
+    calls: list[Callable[[], object]] = [
+        records.runs,
+        records.scans,
+        lambda: records.report("a"),
+        lambda: records.write_run("a", run()),
+        lambda: records.write_scan("a", ScanRecord(NOW, 1, complete=True), "{}"),
+        lambda: records.remove("a"),
+    ]
+    for call in calls:
+        with pytest.raises(EngineError) as raised:
+            call()
+        assert str(raised.value) == "the records beside the state: RuntimeError"
 
 
 def test_digests_depend_on_every_part_and_its_end() -> None:

@@ -16,7 +16,7 @@ from usine.commands.common import ROOT, report_problems
 from usine.commands.drift import CLEAN, COULD_NOT_TELL, DRIFT
 from usine.commands.engine_stack import add_report_arguments, write_reports
 from usine.commands.fleet_open import Fleet, add_fleet_arguments, open_fleet
-from usine.commands.fleet_up import positive
+from usine.commands.fleet_up import WAIT, positive
 from usine.engine.cli import EngineError
 from usine.fleet.records import ScanRecord
 from usine.fleet.report import drift_report
@@ -67,10 +67,9 @@ def run(args: argparse.Namespace) -> int:
         runs = fleet.records.runs()
         stacks = sorted(runs, key=lambda slug: (_ended(scans.get(slug)), slug or ""))
         chosen = stacks[: math.ceil(len(stacks) * args.share)]
-        jobs = [
-            fleet.job(slug, runs[slug], "drift", "--wait", "10m", "--ignore", str(args.ignore.resolve()))
-            for slug in chosen
-        ]
+        declared = {None, *(tenant.slug for tenant in fleet.platform.tenants)}
+        words = ("drift", "--wait", WAIT, "--ignore", str(args.ignore.resolve()))
+        jobs = [fleet.job(slug, runs[slug], *words, removed=slug not in declared) for slug in chosen]
         workers = Workers(args.workers, ROOT, fleet.variables)
         with workers.interruptible():
             failed = [done for done in workers.run(jobs) if not _record(fleet, done)]

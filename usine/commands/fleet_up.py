@@ -29,11 +29,12 @@ from usine.report.model import FOUNDATION, Notice, Report, Severity
 from usine.report.words import duration
 from usine.rules.reading import allowances
 
-_WAIT = "10m"
+#: How long a stack waits for another run of the same stack.
+WAIT = "10m"
 _NUMBER = re.compile(r"[1-9][0-9]{0,6}")
 _EPILOG = """\
-exit code: 0 all stacks that needed a run were applied; 4 some were, others failed, were refused or were not begun;
-1 nothing was applied; 130 interrupted. Run it again to continue: stacks that were applied are not run again.
+exit code: 0 all chosen stacks that needed a run were applied; 4 some were, others failed, were refused or were not
+begun; 1 nothing was applied; 130 interrupted. Run it again to continue: stacks that were applied are not run again.
 """
 
 
@@ -164,7 +165,7 @@ class _Run:
         by_slug = {task.slug: task for task in tasks}
         extra = [word for kind, number in self.args.allow_removals for word in ("--allow-removals", f"{kind}={number}")]
         jobs = [
-            self.fleet.job(task.slug, task.last, "up", "--wait", _WAIT, *extra, removed=task.removed) for task in tasks
+            self.fleet.job(task.slug, task.last, "up", "--wait", WAIT, *extra, removed=task.removed) for task in tasks
         ]
         fatal = False
         for done in self.workers.run(jobs, lambda: not count.exceeded):

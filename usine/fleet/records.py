@@ -9,19 +9,22 @@ from __future__ import annotations
 import datetime
 import enum
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from pydantic import TypeAdapter
 
+from usine.engine.cli import EngineError
 from usine.engine.storage import Storage
 
 #: Requests to the storage at the same time: a record is small, and a request to an object store takes some 20 ms.
 _SIDE_BY_SIDE: Final = 32
 #: The file of the foundation. No slug has an underscore.
 _FOUNDATION: Final = "_foundation"
+_SUFFIX: Final = ".json"
 
 _Record = TypeVar("_Record")
 
@@ -84,9 +87,21 @@ _RUN: Final = TypeAdapter(RunRecord)
 _SCAN: Final = TypeAdapter(ScanRecord)
 
 
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Raise EngineError for every error of a storage driver; its message may have a URL with a credential."""
+    try:
+        yield
+    except Exception as error:
+        raise EngineError(f"the records beside the state: {type(error).__name__}") from error
+
+
 @dataclass(frozen=True, slots=True)
 class Records:
-    """The records of a fleet, by slug (None: the foundation). A record that cannot be read does not exist."""
+    """The records of a fleet, by slug (None: the foundation). A record that is no record does not exist.
+
+    All methods raise EngineError if the storage does not answer.
+    """
 
     storage: Storage
     base: str
@@ -101,31 +116,36 @@ class Records:
 
     def write_run(self, slug: str | None, record: RunRecord) -> None:
         """Record a run."""
-        self.storage.write(_RUN.dump_json(record), *self._path("runs", slug))
+        with _translated():
+            self.storage.write(_RUN.dump_json(record), *self._path("runs", slug))
 
     def write_scan(self, slug: str | None, record: ScanRecord, report: str) -> None:
         """Record a drift scan, and keep its report (JSON) until the next one if it has findings."""
-        if record.findings:
-            self.storage.write(report.encode(), *self._path("reports", slug))
-        else:
-            self.storage.remove(*self._path("reports", slug))
-        self.storage.write(_SCAN.dump_json(record), *self._path("scans", slug))
+        with _translated():
+            if record.findings:
+                self.storage.write(report.encode(), *self._path("reports", slug))
+            else:
+                self.storage.remove(*self._path("reports", slug))
+            self.storage.write(_SCAN.dump_json(record), *self._path("scans", slug))
 
     def report(self, slug: str | None) -> str | None:
         """Return the report of the last drift scan; None if it had no findings."""
-        text = self.storage.read(*self._path("reports", slug))
+        with _translated():
+            text = self.storage.read(*self._path("reports", slug))
         return None if text is None else text.decode()
 
     def remove(self, slug: str) -> None:
         """Remove the records of a stack that does not exist any more."""
-        for kind in ("runs", "scans", "reports"):
-            self.storage.remove(*self._path(kind, slug))
+        with _translated():
+            for kind in ("runs", "scans", "reports"):
+                self.storage.remove(*self._path(kind, slug))
 
     def _all(self, kind: str, parse: Callable[[bytes], _Record]) -> dict[str | None, _Record]:
-        names = [name.removesuffix(".json") for name in self.storage.names(*self._folder(kind)) if _is_record(name)]
-        slugs = [None if name == _FOUNDATION else name for name in names]
-        with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
-            texts = pool.map(lambda slug: self.storage.read(*self._path(kind, slug)), slugs)
+        with _translated(), ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+            listed = [name for name in self.storage.names(*self._folder(kind)) if name.endswith(_SUFFIX)]
+            names = [name.removesuffix(_SUFFIX) for name in listed]
+            slugs = [None if name == _FOUNDATION else name for name in names]
+            texts = list(pool.map(lambda slug: self.storage.read(*self._path(kind, slug)), slugs))
         found: dict[str | None, _Record] = {}
         for slug, text in zip(slugs, texts, strict=True):
             try:
@@ -139,11 +159,7 @@ class Records:
         return (".usine", "fleet", self.base.rsplit("/", 1)[-1], kind)
 
     def _path(self, kind: str, slug: str | None) -> tuple[str, ...]:
-        return (*self._folder(kind), f"{_FOUNDATION if slug is None else slug}.json")
-
-
-def _is_record(name: str) -> bool:
-    return name.endswith(".json")
+        return (*self._folder(kind), f"{_FOUNDATION if slug is None else slug}{_SUFFIX}")
 
 
 def digest_of(parts: Iterable[str]) -> str:
