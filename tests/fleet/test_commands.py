@@ -226,9 +226,31 @@ def test_a_chosen_tenant_and_a_limit(fleet: Fake) -> None:
     assert fleet.calls() == ["prod up", "prod.delta up"]
 
 
+def test_no_other_tenant_runs_when_the_first_one_is_not_applied(fleet: Fake) -> None:
+    fleet.answers(gamma={"exit": 4, "entries": []})
+    code, report = fleet.report("up", "--first", "gamma", "--first", "delta", "--workers", "1")
+    assert (code, fleet.calls()) == (4, ["prod up", "prod.delta up", "prod.gamma up"])
+    assert "no other stack was begun: of those that go first, not applied: gamma" in {n.text for n in report.notices}
+    assert report.verdict == "3 stacks run: 2 applied, 1 failed in part; 0 unchanged; 2 not begun."
+    fleet.answers()
+    assert fleet.run("up", "--first", "gamma", "--workers", "1") == 0
+    assert fleet.calls() == ["prod.gamma up", "prod.alpha up", "prod.beta up"]
+
+
+def test_a_run_stops_after_a_number_of_failures(fleet: Fake) -> None:
+    fleet.answers(alpha={"exit": 1}, beta={"exit": 1})
+    code, report = fleet.report("up", "--max-failures", "2", "--workers", "1")
+    assert (code, fleet.calls()) == (4, ["prod up", "prod.alpha up", "prod.beta up"])
+    texts = [notice.text for notice in report.notices if notice.rule == "fleet"]
+    assert texts[0] == "no other stack was begun: too many stacks failed (--max-failures)"
+    assert fleet.run("up", "--max-failures", "3", "--workers", "1") == 4
+    assert sorted(fleet.calls()) == [f"prod.{slug} up" for slug in SLUGS]
+
+
 def test_a_tenant_that_does_not_exist(fleet: Fake, capsys: pytest.CaptureFixture[str]) -> None:
-    assert fleet.run("up", "--tenant", "gama") == 1
-    assert "did you mean gamma?" in capsys.readouterr().err
+    for option in ("--tenant", "--first"):
+        assert fleet.run("up", option, "gama") == 1
+        assert "did you mean gamma?" in capsys.readouterr().err
     assert fleet.calls() == []
 
 

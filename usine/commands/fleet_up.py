@@ -56,6 +56,14 @@ def register(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     parser.add_argument(
         "--tenant", metavar="SLUG", action="append", default=[], help="only this tenant and the foundation; repeatable"
     )
+    parser.add_argument(
+        "--first",
+        metavar="SLUG",
+        action="append",
+        default=[],
+        help="run this tenant before the others, and begin no other unless it was applied; repeatable",
+    )
+    parser.add_argument("--max-failures", metavar="N", type=positive, help="begin no other stack after N have failed")
     parser.add_argument("--all", action="store_true", help="also run stacks that need no run")
     parser.set_defaults(run=run)
 
@@ -64,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     """Run all steps; see the epilog for the exit code."""
     try:
         fleet = open_fleet(args)
-        for slug in args.tenant:
+        for slug in (*args.tenant, *args.first):
             if find_tenant(fleet.platform.tenants, slug, "fleet up") is None:
                 return 1
         today = datetime.datetime.now(datetime.UTC).date()
@@ -119,7 +127,10 @@ class _Run:
                 # A run of the foundation may have created objects again that tenants refer to.
                 tenants = [task for task in (self._plan() if foundation else plan).tasks if task.slug is not None]
                 needed = len(foundation) + len(tenants)
-                self._stacks(self._chosen(tenants), count)
+                chosen = self._chosen(tenants)
+                first = [task for task in chosen if task.slug in self.args.first]
+                if self._stacks(first, count) and self._all_applied(first):
+                    self._stacks([task for task in chosen if task not in first], count)
         facts = (
             ("stacks", str(stacks)),
             ("began", f"{began:%Y-%m-%d %H:%M:%S} UTC"),
@@ -164,11 +175,12 @@ class _Run:
         """Run stacks; return whether others may follow."""
         by_slug = {task.slug: task for task in tasks}
         extra = [word for kind, number in self.args.allow_removals for word in ("--allow-removals", f"{kind}={number}")]
-        jobs = [
+        # Each job writes the settings file of its stack only when it begins.
+        jobs = (
             self.fleet.job(task.slug, task.last, "up", "--wait", WAIT, *extra, removed=task.removed) for task in tasks
-        ]
+        )
         fatal = False
-        for done in self.workers.run(jobs, lambda: not count.exceeded):
+        for done in self.workers.run(jobs, lambda: not (count.exceeded or self._too_many_failed())):
             self.ended.append(done)
             task = by_slug[done.job.slug]
             result = result_of(done)
@@ -178,15 +190,32 @@ class _Run:
             if done.report is not None:
                 count.add(done.report.entries)
         for removal in count.exceeded:
-            self.notices.append(
-                Notice(
-                    NoticeId.FLEET,
-                    Severity.WARNING,
-                    f"no other stack was begun: {removal.removed} objects of type {removal.kind} were removed",
-                    remedy=f"if it is intended: --allow-removals {removal.kind}=N, with the number of the whole fleet",
-                )
+            self._stop(
+                f"{removal.removed} objects of type {removal.kind} were removed",
+                f"if it is intended: --allow-removals {removal.kind}=N, with the number of the whole fleet",
             )
-        return not (fatal or count.exceeded or self.workers.stopped)
+        if self._too_many_failed():
+            self._stop("too many stacks failed (--max-failures)", "correct the change, and run it again")
+        return not (fatal or count.exceeded or self._too_many_failed() or self.workers.stopped)
+
+    def _all_applied(self, first: Sequence[FleetTask]) -> bool:
+        """Return whether the tenants that go first were applied."""
+        slugs = {task.slug for task in first}
+        failed = [d.job.slug for d in self.ended if d.job.slug in slugs and result_of(d) is not Result.APPLIED]
+        if failed:
+            self._stop(
+                f"of those that go first, not applied: {', '.join(map(str, failed))}",
+                "correct the change, and run it again",
+            )
+        return not failed
+
+    def _too_many_failed(self) -> bool:
+        most = self.args.max_failures
+        failed = sum(1 for d in self.ended if result_of(d) not in {Result.APPLIED, Result.INTERRUPTED})
+        return most is not None and failed >= most
+
+    def _stop(self, why: str, remedy: str) -> None:
+        self.notices.append(Notice(NoticeId.FLEET, Severity.WARNING, f"no other stack was begun: {why}", remedy=remedy))
 
     def _record(self, task: FleetTask, done: Done, result: Result) -> None:
         if task.removed and task.slug is not None and result is Result.APPLIED:

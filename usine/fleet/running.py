@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -61,7 +61,7 @@ class Workers:
     #: A signal handler takes it while `stop` may have it already.
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
-    def run(self, jobs: Sequence[FleetJob], go_on: Callable[[], bool] = lambda: True) -> Iterator[Done]:
+    def run(self, jobs: Iterable[FleetJob], go_on: Callable[[], bool] = lambda: True) -> Iterator[Done]:
         """Yield each job when it has ended. No job is started after `go_on` returns False."""
         waiting = iter(jobs)
         with ThreadPoolExecutor(self.count) as pool:
