@@ -58,9 +58,11 @@ def api(lab: TestLab) -> Iterator[httpx.Client]:
             made.append(f"/{path}/{found['metadata']['name']}")
     for kind, path in _PATHS.items():
         for found in (one for one in [*own, *objects] if one["kind"] == kind):
-            if kind == "Namespace":
-                made.append(f"/{path}/{found['metadata']['name']}")
-            create(client, path.format(found["metadata"].get("namespace")), found)
+            where = path.format(found["metadata"].get("namespace"))
+            # The other objects go with their namespace.
+            if kind == "Namespace" or (known and "/argocd/" in where):
+                made.append(f"/{where}/{found['metadata']['name']}")
+            create(client, where, found)
     role = {**object_of("rbac.authorization.k8s.io/v1", "Role"), "rules": [admission_monitoring.MEMBER]}
     bound = {**object_of("rbac.authorization.k8s.io/v1", "RoleBinding"), "roleRef": _ROLE, "subjects": [_MEMBER]}
     for plural, body in (("roles", role), ("rolebindings", bound)):
