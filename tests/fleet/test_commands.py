@@ -34,7 +34,8 @@ if answer.get("signal"):
     os.kill(os.getppid(), signal.SIGINT)
     time.sleep(30)
 if "entries" in answer or "exit" not in answer:
-    report = {"format": "usine-report/1", "kind": "drift" if command == "drift" else "run", "title": "t",
+    kind = "drift" if command == "drift" else answer.get("kind", "run")
+    report = {"format": "usine-report/1", "kind": kind, "title": "t",
               "verdict": answer.get("verdict", "No changes."), "facts": [], "entries": answer.get("entries", []),
               "notices": answer.get("notices", [])}
     json.dump(report, open(named["--json"], "w"))
@@ -327,6 +328,13 @@ def test_too_many_removed_tenants_are_refused_before_anything(fleet: Fake, capsy
     assert fleet.calls() == []
     assert fleet.run("up", "--allow-removals", "tenant=2") == 0
     assert len(fleet.calls()) == 4
+
+
+def test_what_a_refused_run_would_remove_is_not_removed(fleet: Fake) -> None:
+    planned = [destroyed("alpha", str(number)) for number in range(60)]
+    fleet.answers(alpha={"exit": 1, "kind": "diff", "entries": planned})
+    code, report = fleet.report("up", "--workers", "1")
+    assert (code, len(fleet.calls()), report.entries) == (4, 5, ())
 
 
 def test_a_change_that_removes_too_much_stops_after_a_few_stacks(fleet: Fake) -> None:

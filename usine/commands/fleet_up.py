@@ -22,7 +22,7 @@ from usine.engine.sources import commit_of
 from usine.fleet.planning import FleetPlan, FleetTask, make_fleet_plan
 from usine.fleet.records import Result, RunRecord, digest_of_ids
 from usine.fleet.removals import RemovalCount, tenant_removals
-from usine.fleet.report import fleet_report, result_of, why_of
+from usine.fleet.report import applied_entries, fleet_report, result_of, why_of
 from usine.fleet.running import Done, Workers
 from usine.report.ids import NoticeId
 from usine.report.model import FOUNDATION, Notice, Report, Severity
@@ -187,8 +187,7 @@ class _Run:
             print(f"{task.slug or FOUNDATION}: {result.value} in {duration(done.seconds)}: {why_of(done)}", flush=True)
             self._record(task, done, result)
             fatal = task.slug is None and result not in {Result.APPLIED, Result.PARTIAL}
-            if done.report is not None:
-                count.add(done.report.entries)
+            count.add(applied_entries(done))
         for removal in count.exceeded:
             self._stop(
                 f"{removal.removed} objects of type {removal.kind} were removed",

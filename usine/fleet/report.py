@@ -10,7 +10,7 @@ from typing import Final
 from usine.fleet.records import Result
 from usine.fleet.running import Done
 from usine.report.ids import NoticeId
-from usine.report.model import Kind, Notice, Report, Severity, StoredCredential, by_risk
+from usine.report.model import Entry, Kind, Notice, Report, Severity, StoredCredential, by_risk
 from usine.report.words import plural
 
 _WHY: Final = {
@@ -39,6 +39,11 @@ def why_of(done: Done) -> str:
     return done.reason if done.report is None else done.report.verdict
 
 
+def applied_entries(done: Done) -> tuple[Entry, ...]:
+    """Return the objects that a run changed. The report of a refused run has what would have been done."""
+    return done.report.entries if done.report is not None and done.report.kind is Kind.RUN else ()
+
+
 def fleet_report(
     base: str,
     ended: Sequence[Done],
@@ -64,7 +69,7 @@ def fleet_report(
         f"usine fleet up: {base}",
         verdict,
         tuple(facts),
-        by_risk(entry for done in ended if done.report for entry in done.report.entries),
+        by_risk(entry for done in ended for entry in applied_entries(done)),
         (*notices, *_failures(ended, applied=applied), *_of_stacks(ended, applied=applied)),
         _credentials(done.report for done in ended),
     )
