@@ -189,7 +189,7 @@ def test_the_credentials_of_a_zone() -> None:
     settings = pulling(credentials=(Credential("1"), Credential("2")))
     planned = plan_of(factories.tenant(), settings=settings)
     readers = {n: r.inputs for n, r in of_type(planned, ":ProjectDeployToken").items() if "zones" in n}
-    assert {tuple(one["scopes"]) for one in readers.values()} == {("read_repository",)}  # type: ignore[arg-type]
+    assert {tuple(one["scopes"]) for one in readers.values()} == {("read_repository",)}  # type: ignore[arg-type]  # inputs of a plan are objects
     assert {one["name"] for one in readers.values()} == {"argocd-1", "argocd-2"}
     (report,) = (r.inputs for n, r in of_type(planned, ":ProjectAccessToken").items() if "zones" in n)
     assert (report["accessLevel"], report["scopes"]) == ("developer", ["api"])

@@ -15,14 +15,12 @@ from model.reading.drift_ignores import IGNORES_FILE
 from usine.commands.common import ROOT, report_problems
 from usine.commands.drift import CLEAN, COULD_NOT_TELL, DRIFT
 from usine.commands.engine_stack import add_report_arguments, write_reports
-from usine.commands.fleet_open import Fleet, add_fleet_arguments, open_fleet
-from usine.commands.fleet_up import WAIT, positive
+from usine.commands.fleet_open import WAIT, Fleet, add_fleet_arguments, add_workers_argument, open_fleet, print_report
 from usine.engine.cli import EngineError
 from usine.fleet.records import ScanRecord
 from usine.fleet.report import drift_report
 from usine.fleet.running import Done, Workers
 from usine.report import as_json, markdown
-from usine.report.ids import NoticeId
 from usine.report.model import FOUNDATION, Report
 from usine.report.words import duration
 from usine.sticky.connection import StickyError
@@ -46,7 +44,7 @@ def register(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     )
     add_fleet_arguments(parser)
     add_report_arguments(parser)
-    parser.add_argument("--workers", metavar="N", type=positive, default=2, help="stacks at a time (default: 2)")
+    add_workers_argument(parser)
     parser.add_argument(
         "--share",
         metavar="FRACTION",
@@ -82,10 +80,7 @@ def run(args: argparse.Namespace) -> int:
     except (EngineError, OSError, StickyError) as error:
         print(f"usine fleet drift: {error}", file=sys.stderr)
         return COULD_NOT_TELL
-    for notice in report.notices:
-        if notice.rule == NoticeId.FLEET:
-            print(f"{notice.severity.value}: {notice.text}\n  {notice.remedy}")
-    print(report.verdict)
+    print_report(report)
     if workers.stopped:
         return 130
     if failed or not complete:

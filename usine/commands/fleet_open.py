@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from model.reading.settings_load import load_settings
 from model.settings import Settings
+from model.tenant import State
 from usine.commands.common import ROOT, Platform, add_settings_argument, read_platform
 from usine.commands.engine_stack import add_stack_argument
 from usine.commands.stack_environment import stack_environment
@@ -18,12 +21,17 @@ from usine.fleet.inputs import read_inputs
 from usine.fleet.layout import Layout
 from usine.fleet.records import Inputs, Records, RunRecord
 from usine.fleet.running import FleetJob
+from usine.report.ids import NoticeId
+from usine.report.model import Report
 
 #: The settings files, reports and logs of stacks, in a folder per stack.
 FOLDER = Path("out") / "fleet"
+#: How long a stack waits for another run of the same stack.
+WAIT = "10m"
+_NUMBER = re.compile(r"[1-9][0-9]{0,6}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Fleet:
     """A checked platform with its stacks. `settings` are those of the engine, `variables` is its environment."""
 
@@ -32,6 +40,11 @@ class Fleet:
     layout: Layout
     records: Records
     variables: Mapping[str, str] = field(repr=False)
+
+    @cached_property
+    def archived(self) -> frozenset[str]:
+        """The tenants with `state: archived`."""
+        return frozenset(t.slug for t in self.platform.tenants if t.state is State.ARCHIVED)
 
     def engine(self, slug: str | None) -> Engine:
         """Return the engine of a stack."""
@@ -78,3 +91,23 @@ def add_fleet_arguments(parser: argparse.ArgumentParser) -> None:
     """Add `--settings` and `--stack`."""
     add_settings_argument(parser)
     add_stack_argument(parser)
+
+
+def add_workers_argument(parser: argparse.ArgumentParser) -> None:
+    """Add `--workers`."""
+    parser.add_argument("--workers", metavar="N", type=positive, default=2, help="stacks at a time (default: 2)")
+
+
+def positive(text: str) -> int:
+    """Parse a number of the command line, at least 1. Raises argparse.ArgumentTypeError."""
+    if not _NUMBER.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1, found {text!r}")
+    return int(text)
+
+
+def print_report(report: Report) -> None:
+    """Print what concerns whole stacks, and the verdict; the report's files have every object."""
+    for notice in report.notices:
+        if notice.rule == NoticeId.FLEET:
+            print(f"{notice.severity.value}: {notice.text}\n  {notice.remedy}")
+    print(report.verdict)

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import re
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from model.problems import SpecError
-from model.tenant import State
 from pulumi_facts.checkpoint import resources_of
 from pulumi_facts.urns import address_of
 from usine.commands.common import ROOT, find_tenant, read_waivers_beside, report_problems
 from usine.commands.engine_stack import add_allowance_argument, add_report_arguments, write_reports
-from usine.commands.fleet_open import Fleet, add_fleet_arguments, open_fleet
+from usine.commands.fleet_open import (
+    WAIT,
+    Fleet,
+    add_fleet_arguments,
+    add_workers_argument,
+    open_fleet,
+    positive,
+    print_report,
+)
 from usine.commands.fleet_plan import lines_of
 from usine.engine.cli import EngineError
 from usine.engine.sources import commit_of
@@ -29,9 +35,6 @@ from usine.report.model import FOUNDATION, Notice, Report, Severity
 from usine.report.words import duration
 from usine.rules.reading import allowances
 
-#: How long a stack waits for another run of the same stack.
-WAIT = "10m"
-_NUMBER = re.compile(r"[1-9][0-9]{0,6}")
 _EPILOG = """\
 exit code: 0 all chosen stacks that needed a run were applied; 4 some were, others failed, were refused or were not
 begun; 1 nothing was applied; 130 interrupted. Run it again to continue: stacks that were applied are not run again.
@@ -51,7 +54,7 @@ def register(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     add_fleet_arguments(parser)
     add_allowance_argument(parser)
     add_report_arguments(parser)
-    parser.add_argument("--workers", metavar="N", type=positive, default=2, help="stacks at a time (default: 2)")
+    add_workers_argument(parser)
     parser.add_argument("--limit", metavar="N", type=positive, help="run at most N tenants, the oldest runs first")
     parser.add_argument(
         "--tenant", metavar="SLUG", action="append", default=[], help="only this tenant and the foundation; repeatable"
@@ -84,10 +87,7 @@ def run(args: argparse.Namespace) -> int:
     except (EngineError, OSError) as error:
         print(f"usine fleet up: {error}", file=sys.stderr)
         return 1
-    for notice in report.notices:
-        if notice.rule == NoticeId.FLEET:
-            print(f"{notice.severity.value}: {notice.text}\n  {notice.remedy}")
-    print(report.verdict)
+    print_report(report)
     return _exit_code(report, results)
 
 
@@ -101,6 +101,9 @@ class _Run:
     workers: Workers
     #: The tenants that this run archives or removes.
     leaving: Collection[str] = ()
+    #: The last run of each stack, when the plan was made.
+    runs: Mapping[str | None, RunRecord] = field(default_factory=dict)
+    commit: str | None = field(default_factory=lambda: commit_of(ROOT))
     ended: list[Done] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
 
@@ -134,7 +137,7 @@ class _Run:
         facts = (
             ("stacks", str(stacks)),
             ("began", f"{began:%Y-%m-%d %H:%M:%S} UTC"),
-            ("commit", commit_of(ROOT) or "none"),
+            ("commit", self.commit or "none"),
             ("workers", str(self.args.workers)),
         )
         report = fleet_report(
@@ -148,11 +151,11 @@ class _Run:
         return report, tuple(result_of(done) for done in self.ended)
 
     def _plan(self) -> FleetPlan:
-        runs = self.fleet.records.runs()
-        return make_fleet_plan(self.fleet.inputs(runs.get(None)), runs, every=self.args.all)
+        self.runs = self.fleet.records.runs()
+        return make_fleet_plan(self.fleet.inputs(self.runs.get(None)), self.runs, every=self.args.all)
 
     def _refused(self) -> bool:
-        existing = sum(1 for slug in self.fleet.records.runs() if slug is not None)
+        existing = sum(1 for slug in self.runs if slug is not None)
         refusals = tenant_removals(self.leaving, existing, self.fleet.settings, self.allowed)
         self.notices += [
             Notice(
@@ -240,10 +243,10 @@ class _Run:
             result,
             datetime.datetime.now(datetime.UTC),
             round(done.seconds, 1),
-            commit_of(ROOT),
+            self.commit,
             why_of(done),
             waits,
-            any(t.slug == task.slug and t.state is State.ARCHIVED for t in self.fleet.platform.tenants),
+            task.slug in self.fleet.archived,
             self._ids() if task.slug is None else "",
             self.fleet.layout.salt(done.job.settings),
         )
@@ -261,14 +264,13 @@ class _Run:
 
 def _leaving(fleet: Fleet, tasks: Sequence[FleetTask]) -> set[str]:
     """Return the tenants that this run archives or removes."""
-    archived = {tenant.slug for tenant in fleet.platform.tenants if tenant.state is State.ARCHIVED}
     return {
         task.slug
         for task in tasks
         if task.slug is not None
         and task.last is not None
         and not task.last.archived
-        and (task.removed or task.slug in archived)
+        and (task.removed or task.slug in fleet.archived)
     }
 
 
@@ -280,10 +282,3 @@ def _exit_code(report: Report, results: Sequence[Result]) -> int:
     ):
         return 0
     return 4 if Result.APPLIED in results or Result.PARTIAL in results else 1
-
-
-def positive(text: str) -> int:
-    """Parse a number of the command line, at least 1. Raises argparse.ArgumentTypeError."""
-    if not _NUMBER.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1, found {text!r}")
-    return int(text)

@@ -6,7 +6,8 @@ import json
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -77,17 +78,22 @@ class Engine:
     # Stack and state ----------------------------------------------------------------------------------------------
 
     def ensure_stack(self) -> None:
-        """Create the stack unless it exists.
-
-        `pulumi stack init` writes the stack's settings file and has no option `--config-file`: with a settings file of
-        another name it runs in a folder with a copy of `Pulumi.yaml`, so that no file in Git changes.
-        """
+        """Create the stack unless it exists."""
         if self.config_file is None:
             self._ensure_stack(self.root)
             return
+        with self._elsewhere() as folder:
+            self._ensure_stack(folder)
+
+    @contextmanager
+    def _elsewhere(self) -> Iterator[Path]:
+        """Make a folder with a copy of `Pulumi.yaml`, so that no file in Git changes.
+
+        `pulumi stack init` writes the stack's settings file, `stack rm` deletes it, and neither has `--config-file`.
+        """
         with tempfile.TemporaryDirectory(prefix="usine-") as folder:
             shutil.copy(self.root / "Pulumi.yaml", folder)
-            self._ensure_stack(Path(folder))
+            yield Path(folder)
 
     def _ensure_stack(self, folder: Path) -> None:
         done = self._pulumi(folder, "stack", "init", "--no-select", "--stack", self.stack, "--non-interactive")
@@ -103,11 +109,8 @@ class Engine:
         left = [r["urn"] for r in resources_of(self.export_state()) if address_of(r["urn"]).is_object]
         if left:
             raise EngineError(f"the stack {self.stack} still has {len(left)} objects, such as {name_of(left[0])}")
-        with tempfile.TemporaryDirectory(prefix="usine-") as folder:
-            shutil.copy(self.root / "Pulumi.yaml", folder)
-            done = self._pulumi(
-                Path(folder), "stack", "rm", "--force", "--yes", "--non-interactive", "--stack", self.stack
-            )
+        with self._elsewhere() as folder:
+            done = self._pulumi(folder, "stack", "rm", "--force", "--yes", "--non-interactive", "--stack", self.stack)
         if done.returncode != 0:
             raise EngineError(f"pulumi stack rm failed: {done.stderr.strip()}")
 

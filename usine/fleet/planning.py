@@ -70,20 +70,12 @@ def reasons_of(slug: str | None, wanted: Inputs, last: RunRecord | None) -> Iter
         yield "it has no run yet"
         return
     if last.result is not Result.APPLIED:
-        yield f"its last run {_ENDED[last.result]}"
+        yield f"its last run {last.result.words}"
     for field in fields(Inputs):
         if getattr(wanted, field.name) != getattr(last.inputs, field.name):
             yield _PEOPLE_CHANGED if slug is None and field.name == "tenant" else _CHANGED[field.name]
     if last.waits:
         yield "people had no account"
-
-
-_ENDED: Final = {
-    Result.PARTIAL: "failed in part",
-    Result.FAILED: "failed",
-    Result.REFUSED: "was refused",
-    Result.INTERRUPTED: "was interrupted",
-}
 
 
 def _order(task: FleetTask) -> tuple[bool, datetime.datetime, str]:

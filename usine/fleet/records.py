@@ -38,6 +38,20 @@ class Result(enum.StrEnum):
     REFUSED = "refused"
     INTERRUPTED = "interrupted"
 
+    @property
+    def words(self) -> str:
+        """What a sentence about a run says of it."""
+        return _WORDS[self]
+
+
+_WORDS: Final = {
+    Result.APPLIED: "was applied",
+    Result.PARTIAL: "failed in part",
+    Result.FAILED: "failed",
+    Result.REFUSED: "was refused",
+    Result.INTERRUPTED: "was interrupted",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Inputs:

@@ -5,20 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Final
 
 from usine.fleet.records import Result
 from usine.fleet.running import Done
 from usine.report.ids import NoticeId
 from usine.report.model import Entry, Kind, Notice, Report, Severity, StoredCredential, by_risk
 from usine.report.words import plural
-
-_WHY: Final = {
-    Result.PARTIAL: "failed in part",
-    Result.FAILED: "failed",
-    Result.REFUSED: "was refused",
-    Result.INTERRUPTED: "was interrupted",
-}
 
 
 def result_of(done: Done) -> Result:
@@ -96,7 +88,7 @@ def _failures(ended: Iterable[Done], *, applied: bool) -> Iterator[Notice]:
     for done in ended:
         result = result_of(done)
         if result is not Result.APPLIED:
-            yield _failure(done, _WHY[result], Severity.WARNING if applied else Severity.ERROR)
+            yield _failure(done, result.words, Severity.WARNING if applied else Severity.ERROR)
 
 
 def _failure(done: Done, what: str, severity: Severity) -> Notice:
