@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import pulumi
 
@@ -27,6 +28,11 @@ class Files:
     catalogue: Mapping[str, str]
 
 
+#: `out` of the checkout, seen from the folder of this program. In the program's own folders, these files would change
+#: the digest that binds a plan (CI of 2026-11-30), and Git would not ignore them.
+_RENDERED: Final = "../../out/rendered"
+
+
 def build(settings: Settings, tenants: Sequence[Tenant], files: Files, people: frozenset[str] | None = None) -> None:
     """Register all resources and outputs of this stack.
 
@@ -38,7 +44,7 @@ def build(settings: Settings, tenants: Sequence[Tenant], files: Files, people: f
             tenants.
     """
     selected = [tenant for tenant in tenants if settings.selected(tenant.slug)]
-    providers = make_providers(settings, selected, files.authorities)
+    providers = make_providers(settings, selected, files.authorities, rendered=_RENDERED)
     if settings.foundation is FoundationMode.SKIP:
         own = people_of(selected)
         known = know_people(settings, providers, own)

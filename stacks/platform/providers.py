@@ -47,10 +47,13 @@ def make_providers(
     authorities: Mapping[str, str],
     prefix: str = "",
     opts: pulumi.ResourceOptions | None = None,
+    rendered: str = "out/rendered",
 ) -> Providers:
     """Create the providers of the systems that are on.
 
-    Their names begin with `prefix`, for stacks with several sets of providers.
+    Their names begin with `prefix`, for stacks with several sets of providers. `rendered` is the folder where the
+    plugin of a cluster that pulls writes its manifests; nothing reads them (docs/zones.md). It is relative, because an
+    absolute path differs between machines. Plugins run in the folder of the program, `main` of `Pulumi.yaml`.
     """
     p = prefix
     tenants = tuple(tenants)
@@ -62,7 +65,7 @@ def make_providers(
         harbor=_harbor(f"{p}harbor", settings, opts) if settings.on(System.HARBOR) else None,
         sonarqube=_sonarqube(f"{p}sonarqube", settings, authorities, opts) if settings.on(System.SONARQUBE) else None,
         kubernetes={
-            cluster: _kubernetes(f"{p}kubernetes-{cluster}", settings, cluster, opts)
+            cluster: _kubernetes(f"{p}kubernetes-{cluster}", settings, cluster, rendered, opts)
             for cluster in clusters_in_use(settings, tenants)
         },
         operations=_gitlab(f"{p}gitlab-operations", settings, opts, OPERATIONS_ACCOUNT) if scheduled else None,
@@ -70,10 +73,6 @@ def make_providers(
 
 
 _Options = pulumi.ResourceOptions | None
-
-
-#: Where the plugin of a cluster that pulls writes its manifests. Nothing reads them: docs/zones.md.
-_RENDERED = "out/rendered"
 
 
 def _own(system: System | None, opts: _Options) -> pulumi.ResourceOptions:
@@ -133,9 +132,9 @@ def _sonarqube(
     return sonarqube_provider(name, endpoint.url, endpoint.authority(authorities), _own(System.SONARQUBE, opts))
 
 
-def _kubernetes(name: str, settings: Settings, cluster: str, opts: _Options) -> kubernetes.Provider:
+def _kubernetes(name: str, settings: Settings, cluster: str, rendered: str, opts: _Options) -> kubernetes.Provider:
     if settings.clusters[cluster].pull is not None:
-        return _rendering(name, cluster, opts)
+        return _rendering(name, cluster, rendered, opts)
     return kubernetes.Provider(
         name,
         context=settings.clusters[cluster].context,
@@ -155,7 +154,7 @@ def _kubernetes(name: str, settings: Settings, cluster: str, opts: _Options) -> 
     )
 
 
-def _rendering(name: str, cluster: str, opts: _Options) -> kubernetes.Provider:
+def _rendering(name: str, cluster: str, rendered: str, opts: _Options) -> kubernetes.Provider:
     """Return the provider of a cluster that pulls: it connects to no cluster, and keeps the objects in the state.
 
     It starts without KUBECONFIG: with one, the official plugin would check the objects against the API server of its
@@ -164,7 +163,7 @@ def _rendering(name: str, cluster: str, opts: _Options) -> kubernetes.Provider:
     return kubernetes.Provider(
         name,
         kubeconfig="",
-        render_yaml_to_directory=f"{_RENDERED}/{cluster}",
+        render_yaml_to_directory=f"{rendered}/{cluster}",
         # Without it, a drift scan fails: the plugin reads no object of a cluster that it cannot reach, also if it only
         # writes manifests (`Read` of pulumi-kubernetes 4.32).
         skip_update_unreachable=True,

@@ -27,6 +27,7 @@ from lab.testing.git_client import clone
 from lab.testing.gitlab_server import GitLabClient
 from lab.testing.platforms import TestLab, running
 from tests.engine.harness import ROOT, Stack
+from usine.engine.sources import program_digest
 
 pytestmark = [pytest.mark.servers, pytest.mark.random_order(disabled=True)]
 
@@ -170,8 +171,11 @@ def far(light_lab: TestLab, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 def test_the_second_run_changes_nothing_and_commits_nothing(far: Far) -> None:
+    program = program_digest(ROOT)
     with far.stack.with_policy("usine-pipeline"):
         first = far.stack.usine("up").must()
+    assert program_digest(ROOT) == program, "a plugin writes manifests among the files that bind a plan"
+    assert list((ROOT / "out/rendered/far").rglob("*.yaml"))
     assert re.search(r"zone lab: \d+ files changed, commit [0-9a-f]{12}", first.output)
     second = far.stack.usine("up", "--expect-no-changes").must()
     assert "files changed" not in second.output

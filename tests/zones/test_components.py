@@ -41,7 +41,7 @@ def of_type(planned: Plan, ending: str, provider: str | None = None) -> Mapping[
 
 def test_the_provider_of_a_cluster_that_pulls_connects_to_nothing() -> None:
     (far,) = (one for one in plan().resources if one.is_provider and one.name == FAR)
-    assert far.inputs["renderYamlToDirectory"] == "out/rendered/prod-1"
+    assert far.inputs["renderYamlToDirectory"] == "../../out/rendered/prod-1", "outside the folders of the program"
     assert far.inputs["skipUpdateUnreachable"] == "true", "the official plugin would fail each drift scan"
     assert not {"context", "upsertExistingObjects", "enablePatchForce"} & far.inputs.keys()
     assert not far.inputs.get("kubeconfig")
