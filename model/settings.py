@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from model.archetypes import Archetype
 from model.clusters import Cluster
+from model.waves import FleetSettings
 
 
 class System(enum.StrEnum):
@@ -351,6 +352,7 @@ class Settings:
     tenant_credentials: Mapping[str, tuple[Credential, ...]] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     changes: ChangeSettings = field(default_factory=ChangeSettings)
+    fleet: FleetSettings = field(default_factory=FleetSettings)
     tenants: tuple[str, ...] | None = None
     foundation: FoundationMode = FoundationMode.INCLUDE
     projects: Path = Path("projects.d")

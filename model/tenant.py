@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from model.repository import Repository
+from model.waves import Hold
 
 
 class Role(enum.StrEnum):
@@ -385,6 +386,7 @@ class Tenant:
     package_registry: PackageRegistry = PackageRegistry()
     roles: tuple[OwnRole, ...] = ()
     delivered: tuple[DeliveredSecret, ...] = ()
+    hold: Hold | None = None
     source: str = field(default="", compare=False)
 
     def people_of(self, role: Role) -> tuple[str, ...]:

@@ -88,6 +88,12 @@ def parse_days(value: object) -> int:
     return days
 
 
+def minutes_of(duration: str) -> int:
+    """Return the minutes of a legal duration such as ``8h``, ``30m`` or ``1h30m``."""
+    hours, _, minutes = duration.removesuffix("m").rpartition("h")
+    return int(hours or 0) * 60 + int(minutes or 0)
+
+
 def parse_percent(value: object) -> float:
     """Return a percentage, at least 50 and less than 100, of ``99.9``."""
     number = value.text if isinstance(value, Ambiguous) and value.meaning == FRACTION else value

@@ -11,6 +11,7 @@ from model.quantities import render_cpu, render_size
 from model.reading.backup import to_backup
 from model.reading.delivery import delivered_secrets
 from model.reading.deployments import check_infra_keys, to_deployment
+from model.reading.hold import to_hold
 from model.reading.merge import holds
 from model.reading.observability import to_objectives, to_observability
 from model.reading.promotions import check_promotions
@@ -152,6 +153,7 @@ class Converter:
                 file.secrets.deliver, environments, names.environments, names.wrong, settings, self._note
             ),
             observability=to_observability(file, settings, names.wrong, self._note),
+            hold=to_hold(file.hold, settings, self._note),
             source=source,
         )
         if names.states("packages"):

@@ -16,8 +16,6 @@ from model.reading.json_schema import FileSchema
 from model.reading.section import Section
 from model.reading.yaml_reader import examine
 
-_SHORTEST_REASON = 10
-
 
 def check_pattern(value: str) -> str:
     """Return a legal pattern of names. Raises ValueError."""
@@ -26,20 +24,13 @@ def check_pattern(value: str) -> str:
     return value
 
 
-def _check_reason(value: str) -> str:
-    if len(value.strip()) < _SHORTEST_REASON or not value.isprintable():
-        raise ValueError(f"expected a line of at least {_SHORTEST_REASON} characters that says why")
-    return value.strip()
-
-
 Pattern = Annotated[str, AfterValidator(check_pattern)]
 
 
 class DatedSection(Section):
     """What every entry has."""
 
-    reason: Annotated[str, AfterValidator(_check_reason)]
-    """Why, for people who read it later."""
+    reason: f.Reason
     expires: f.Date
     """The last day it holds."""
 

@@ -55,6 +55,7 @@ LONGEST_NAME: Final = 80
 LONGEST_DESCRIPTION: Final = 280
 #: Of a role: Keycloak keeps no longer description of a group.
 LONGEST_ROLE_DESCRIPTION: Final = 255
+_SHORTEST_REASON: Final = 10
 #: Backups are made at least once a week.
 LEAST_BACKUP_DAYS: Final = 7
 #: A slug, and the names of roles and repositories, which follow it in the names of objects.
@@ -121,6 +122,12 @@ def _check_backup_days(value: int) -> int:
     if value < LEAST_BACKUP_DAYS:
         raise ValueError(f"at least {LEAST_BACKUP_DAYS}d, so that there is always a backup")
     return value
+
+
+def _check_reason(value: str) -> str:
+    if len(value.strip()) < _SHORTEST_REASON or not value.isprintable():
+        raise ValueError(f"expected a line of at least {_SHORTEST_REASON} characters that says why")
+    return value.strip()
 
 
 def _check_date(value: object) -> datetime.date:
@@ -308,6 +315,13 @@ Duration = Annotated[
         r"(?=.)(?:[0-9]{1,4}h)?(?:[0-9]{1,4}m)?",
         "expected a duration such as 8h, 30m or 1h30m",
         "A duration, such as 8h, 30m or 1h30m.",
+    ),
+]
+Reason = Annotated[
+    str,
+    AfterValidator(_check_reason),
+    WithJsonSchema(
+        {"type": "string", "minLength": _SHORTEST_REASON, "description": "Why, for people who read it later."}
     ),
 ]
 TimeZone = Annotated[

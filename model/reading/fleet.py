@@ -160,6 +160,7 @@ def check_selection(tenants: Iterable[Tenant], settings: Settings) -> Iterator[s
         "tenants": settings.tenants or (),
         "catalogue.first": settings.catalogue.first,
         "tenantCredentials": settings.tenant_credentials,
+        "fleet.waves": [slug for wave in settings.fleet.waves for slug in wave.tenants],
     }
     for key, named in named_by.items():
         for slug in named:

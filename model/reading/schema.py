@@ -290,6 +290,14 @@ class SecretsSection(Section):
     secrets."""
 
 
+class HoldSection(Section):
+    """No change of the platform reaches the tenant for some days; only on a platform that allows it (`usine:fleet`)."""
+
+    until: f.Date
+    """The last day."""
+    reason: f.Reason
+
+
 class TenantSection(Section):
     """One tenant: one file `<slug>.yaml` in `projects.d/`."""
 
@@ -309,6 +317,8 @@ class TenantSection(Section):
     contact: f.Email
     review_after: f.Date | None = None
     """The date of the next review of the tenant."""
+    hold: HoldSection | None = None
+    """Changes wait, those of this file too, except its removal."""
     labels: Annotated[dict[f.LabelKey, f.LabelValue], Field(max_length=20)] = {}
     """Labels of your choice, on every object of a kind that has labels."""
     members: MembersSection = MembersSection()

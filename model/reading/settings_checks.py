@@ -27,6 +27,7 @@ from model.reading.settings_schema import (
     StageSection,
     WorkloadRulesSection,
 )
+from model.reading.waves import to_fleet
 from model.settings import (
     CLEAN_CODE,
     ArgoCDSettings,
@@ -141,6 +142,7 @@ def build_settings(
         tenant_credentials={slug: _generations(listed) for slug, listed in file.tenant_credentials.items()},
         limits=Limits(**limits),
         changes=_changes(file),
+        fleet=to_fleet(file.fleet, note),
         tenants=None if file.tenants is None else tuple(file.tenants),
         foundation=FoundationMode(file.foundation),
         projects=Path(file.projects),

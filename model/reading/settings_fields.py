@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator
 
 from model.reading import fields as f
+from model.reading.amounts import minutes_of
 from model.repository import OWN_REGISTRY
 from model.tenant import PackageFormat
 from model.texts import did_you_mean, has_userinfo, show
@@ -243,8 +244,7 @@ def _check_package(value: str) -> str:
 
 
 def _check_refresh_interval(value: str) -> str:
-    hours, _, minutes = value.removesuffix("m").rpartition("h")
-    if not 1 <= int(hours or 0) * 60 + int(minutes or 0) <= 24 * 60:
+    if not 1 <= minutes_of(value) <= 24 * 60:
         raise ValueError("expected a duration from 1m to 24h")
     return value
 

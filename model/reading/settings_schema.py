@@ -264,6 +264,22 @@ class ChangesSection(Section):
     mass_removal: MassRemovalSection = MassRemovalSection()
 
 
+class WaveSection(Section):
+    """Some tenants, which a change of the platform reaches at the same time."""
+
+    tenants: Annotated[list[str], Field(min_length=1)] | None = None
+    share: f.Fraction | None = None
+
+
+class FleetSection(Section):
+    """How changes of the platform reach the tenants of `usine fleet`."""
+
+    waves: Annotated[list[WaveSection], Field(max_length=20)] = Field(default=[])
+    soak: f.Duration | None = None
+    scanned: bool = True
+    longest_hold: f.Days | None = None
+
+
 class SettingsSection(Section):
     """All keys of the name space `usine`."""
 
@@ -288,6 +304,7 @@ class SettingsSection(Section):
     reserved: list[v.NameText] = Field(default=[])
     limits: LimitsSection = LimitsSection()
     changes: ChangesSection = ChangesSection()
+    fleet: FleetSection = FleetSection()
     archetypes: dict[v.DnsLabel, ArchetypeSection]
     tenants: list[str] | None = None
     foundation: Annotated[str, *fixed("mode", *(mode.value for mode in FoundationMode))] = "include"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
 import shutil
@@ -87,6 +88,12 @@ class Fake:
     def tenant(self, slug: str, more: str = "") -> None:
         (self.root / "projects.d" / f"{slug}.yaml").write_text(TENANT.format(slug=slug) + more, encoding="utf-8")
 
+    def settle(self, **keys: object) -> None:
+        """Set keys of the settings."""
+        document = yaml.safe_load(self.settings.read_text(encoding="utf-8"))
+        document["config"].update(keys)
+        self.settings.write_text(yaml.safe_dump(document), encoding="utf-8")
+
     def state(self, realm: str) -> None:
         """Set the id of an object of the foundation."""
         urn = "urn:pulumi:prod::usine::usine:usine:Foundation$keycloak:index/realm:Realm::foundation/keycloak/realm"
@@ -163,6 +170,7 @@ def test_only_a_tenant_whose_file_changed_runs(fleet: Fake, capsys: pytest.Captu
     assert capsys.readouterr().out == "1 stack, its file changed: beta\n1 stack to run, 4 unchanged\n"
     assert json.loads(path.read_text(encoding="utf-8")) == {
         "stacks": [{"tenant": "beta", "reasons": ["its file changed"], "removed": False}],
+        "waiting": [],
         "unchanged": 4,
     }
     assert fleet.run("up") == 0
@@ -273,6 +281,74 @@ def test_people_without_an_account_are_asked_about_again(fleet: Fake) -> None:
     assert fleet.calls() == ["prod.beta up"]
 
 
+# Waves and holds --------------------------------------------------------------------------------------------------
+
+
+def test_a_change_of_the_platform_comes_in_waves(fleet: Fake, capsys: pytest.CaptureFixture[str]) -> None:
+    fleet.settle(**{"usine:fleet": {"waves": [{"tenants": ["gamma"]}, {"tenants": ["beta"]}], "soak": "1h"}})
+    assert fleet.run("up") == 0
+    assert len(fleet.calls()) == 5, "new tenants do not wait"
+    (fleet.root / "components" / "a.py").write_text("2", encoding="utf-8")
+    capsys.readouterr()
+    assert fleet.run("plan") == 0
+    waiting = "3 stacks waiting, wave 1 comes first: to be run: gamma: alpha, beta, delta"
+    assert waiting in capsys.readouterr().out.splitlines()
+    code, report = fleet.report("up")
+    assert (code, fleet.calls()) == (0, ["prod up", "prod.gamma up"])
+    assert report.verdict == "2 stacks run: 2 applied; 0 unchanged; 3 held or in a later wave."
+    (notice,) = (notice for notice in report.notices if notice.rule == "fleet-waits")
+    assert "3 stacks not run, wave 1 comes first: no drift scan since its run: gamma" in notice.text
+    assert fleet.run("drift", "--share", "0.1") == 0
+    assert fleet.calls() == ["prod.gamma drift"], "before stacks that were never scanned"
+    fleet.report("up")
+    assert fleet.calls() == []
+    assert "wave 1 comes first: its changes have to last until" in capsys.readouterr().out
+    assert fleet.run("up", "--tenant", "delta") == 0
+    assert fleet.calls() == ["prod.delta up"]
+    assert fleet.run("up", "--now") == 0
+    assert sorted(fleet.calls()) == ["prod.alpha up", "prod.beta up"]
+
+
+def test_the_next_wave_runs_in_the_same_run_if_nothing_is_to_wait_for(fleet: Fake) -> None:
+    waves = {"waves": [{"tenants": ["gamma"]}, {"tenants": ["beta", "delta"]}], "scanned": False}
+    fleet.settle(**{"usine:fleet": waves})
+    assert fleet.run("up") == 0
+    fleet.calls()
+    (fleet.root / "components" / "a.py").write_text("2", encoding="utf-8")
+    fleet.answers(delta={"exit": 1})
+    code, report = fleet.report("up", "--workers", "1")
+    assert (code, fleet.calls()) == (4, ["prod up", "prod.gamma up", "prod.beta up", "prod.delta up"])
+    assert report.verdict == "4 stacks run: 3 applied, 1 failed; 0 unchanged; 1 held or in a later wave."
+    fleet.answers()
+    assert fleet.run("up") == 0
+    assert fleet.calls() == ["prod.delta up", "prod.alpha up"]
+
+
+def test_a_held_tenant_is_not_run(fleet: Fake) -> None:
+    until = datetime.datetime.now(datetime.UTC).date() + datetime.timedelta(days=3)
+    hold = f"hold: {{until: {until}, reason: The election is near.}}\n"
+    fleet.settle(**{"usine:fleet": {"longestHold": "30d"}})
+    assert fleet.run("up") == 0
+    fleet.calls()
+    fleet.tenant("beta", hold)
+    code, report = fleet.report("up")
+    assert (code, fleet.calls(), report.verdict) == (
+        0,
+        [],
+        "0 stacks run; 4 unchanged; 1 held or in a later wave.",
+    )
+    path = fleet.root / "status.json"
+    assert fleet.run("status", "--json", str(path)) == 0
+    rows = {row["tenant"]: row for row in json.loads(path.read_text(encoding="utf-8"))}
+    why = f"held until {until}: The election is near."
+    assert (rows["beta"]["pending"], rows["beta"]["held until"]) == (
+        f"its file changed; {why}",
+        f"{until}: The election is near.",
+    )
+    assert fleet.run("up", "--tenant", "beta") == 0
+    assert fleet.calls() == ["prod.beta up"]
+
+
 # Removals ---------------------------------------------------------------------------------------------------------
 
 
@@ -317,8 +393,7 @@ def test_a_removed_tenant_whose_run_is_refused_keeps_its_stack(fleet: Fake) -> N
 
 def test_too_many_removed_tenants_are_refused_before_anything(fleet: Fake, capsys: pytest.CaptureFixture[str]) -> None:
     document = yaml.safe_load(fleet.settings.read_text(encoding="utf-8"))
-    document["config"]["usine:changes"]["massRemoval"] = {"count": 1}
-    fleet.settings.write_text(yaml.safe_dump(document), encoding="utf-8")
+    fleet.settle(**{"usine:changes": {**document["config"]["usine:changes"], "massRemoval": {"count": 1}}})
     assert fleet.run("up") == 0
     fleet.calls()
     for slug in ("beta", "gamma"):

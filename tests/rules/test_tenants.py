@@ -10,6 +10,7 @@ import pytest
 
 from model.settings import ChangeSettings
 from model.tenant import Role, State
+from model.waves import FleetSettings, Hold
 from tests.factories import app, environment
 from tests.rules.changes import OWNER, PLATFORM, SETTINGS, TODAY, change, edit, found, plain
 from usine.report.model import Severity
@@ -98,6 +99,19 @@ def test_a_new_owner_or_the_former_one_has_a_role(
     (notice,) = found(edit(A, author=author, owner=owner, members=members), "owner-stays")
     assert notice.severity is severity
     assert f"from alice.martin to {owner}" in notice.text
+
+
+@pytest.mark.parametrize(("days", "severity"), [(-1, Severity.INFO), (0, None), (30, None), (31, Severity.ERROR)])
+def test_how_long_a_tenant_is_held(days: int, severity: Severity | None) -> None:
+    allowing: dict[str, Any] = {"base_settings": dataclasses.replace(SETTINGS, fleet=FleetSettings(longest_hold=30))}
+    hold = Hold(TODAY + datetime.timedelta(days), "The election is in January.")
+    notices = found(edit(A, more=allowing, hold=hold), "hold-length")
+    assert [notice.severity for notice in notices] == ([severity] if severity else [])
+    # The head's settings allow more; another tenant.
+    more = {**allowing, "settings": dataclasses.replace(SETTINGS, fleet=FleetSettings(longest_hold=365))}
+    assert len(found(edit(A, more=more, hold=hold), "hold-length")) == len(notices)
+    held = dataclasses.replace(A, hold=hold)
+    assert found(change([held, B], [held, dataclasses.replace(B, description="x")], **allowing), "hold-length") == []
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from model.problems import SpecError
 from model.reading.load import check_text
 from model.settings import CLEAN_CODE, FoundationMode, GateCondition
 from model.tenant import Tenant
+from model.waves import FleetSettings
 from tests.engine.tenants import ALPHA, BETA
 from tests.pipelines.tenants import ATELIER, PRESETS
 from tests.plans import plan_of
@@ -40,6 +41,7 @@ PLATFORM = dataclasses.replace(
     },
     argocd=dataclasses.replace(SETTINGS.argocd, charts={"shared": "oci://registry.example.fr/charts"}),
     gates=("platform", "strict"),
+    fleet=FleetSettings(longest_hold=30),
     observability=dataclasses.replace(
         SETTINGS.observability, log_retentions=(30, 31), webhook_hosts=("hooks.example.fr",)
     ),
@@ -61,6 +63,7 @@ state: active
 owner: alice.martin
 contact: team@example.fr
 reviewAfter: "2027-06-30"
+hold: {until: "2027-01-15", reason: The election is in January.}
 labels: {direction: dnum}
 members: {admin: [bob], devops: [chloe], developer: [emma], security: [farid], readonly: [gaelle]}
 roles:
@@ -154,6 +157,8 @@ CHANGES: Mapping[str, Any] = {
     "owner": "zoe",
     "contact": "other@example.fr",
     "reviewAfter": "2028-06-30",
+    "hold.until": "2027-01-16",
+    "hold.reason": "The election is in February.",
     "labels": {"direction": "dnum", "bureau": "other"},
     "members.admin": ["bob", "zoe"],
     "members.devops": ["chloe", "zoe"],
@@ -264,6 +269,12 @@ NOT_IN_THE_PLAN: Mapping[str, Elsewhere] = {
         "tests.spec.test_every_key.test_an_archetype_gives_what_a_file_leaves_out",
     ),
     "reviewAfter": Elsewhere("the rule review-date", "tests.rules.test_tenants.test_a_review_date"),
+    "hold.until": Elsewhere(
+        "`usine fleet`; the rule hold-length", "tests.fleet.test_waves.test_a_held_tenant_waits_until_its_last_day"
+    ),
+    "hold.reason": Elsewhere(
+        "the plan and the report of `usine fleet`", "tests.fleet.test_waves.test_a_held_tenant_waits_until_its_last_day"
+    ),
     **{
         f"envelope.{stages}.{amount}": Elsewhere(
             "the check of the sum of the environments; the rule quota-envelope",

@@ -64,6 +64,8 @@ WRONG = [
     wrong("name: Tenant", "name: T\narchetype: standart", 12, "did you mean standard?", "small, standard, large"),
     wrong("name: Tenant", "name: T\nstate: archive", 8, "did you mean archived?", "active, suspended, archived"),
     wrong("name: Tenant", "name: T\nreviewAfter: 2027-02-30", 14, "no such day"),
+    wrong("name: Tenant", "name: T\nhold: {until: 2027-02-03, reason: Elections}", 35, "at least 10 characters"),
+    wrong("name: Tenant", "name: T\nhold: {until: 2027-02-03, reason: The elections.}", 1, "holds no tenants"),
     wrong("name: Tenant", "name: T\nreviewAfter: 30/06/2027", 14, "such as 2027-06-30"),
     wrong("name: Tenant", "name: T\nreviewAfter: 2027-6-3", 14, "such as 2027-06-30"),
     wrong("name: Tenant", "name: T\nreviewAfter: 9027-06-30", 14, "a year between"),

@@ -63,7 +63,9 @@ def run(args: argparse.Namespace) -> int:
         fleet = open_fleet(args)
         scans = fleet.records.scans()
         runs = fleet.records.runs()
-        stacks = sorted(runs, key=lambda slug: (_ended(scans.get(slug)), slug or ""))
+        # A wave of a change may wait for the scans of the one before.
+        first = fleet.rollout(fleet.inputs(runs.get(None)), runs).to_scan()
+        stacks = sorted(runs, key=lambda slug: (slug not in first, _ended(scans.get(slug)), slug or ""))
         chosen = stacks[: math.ceil(len(stacks) * args.share)]
         declared = {None, *(tenant.slug for tenant in fleet.platform.tenants)}
         words = ("drift", "--wait", WAIT, "--ignore", str(args.ignore.resolve()))

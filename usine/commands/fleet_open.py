@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import datetime
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,8 +20,10 @@ from usine.engine.cli import Engine, EngineError
 from usine.engine.storage import NoStorageError, state_storage
 from usine.fleet.inputs import read_inputs
 from usine.fleet.layout import Layout
+from usine.fleet.planning import FleetPlan, make_fleet_plan
 from usine.fleet.records import Inputs, Records, RunRecord
 from usine.fleet.running import FleetJob
+from usine.fleet.waves import Rollout
 from usine.report.ids import NoticeId
 from usine.report.model import Report
 
@@ -53,6 +56,24 @@ class Fleet:
     def inputs(self, foundation: RunRecord | None) -> dict[str | None, Inputs]:
         """Return the digests of all stacks; `foundation` is the last run of the foundation. Raises EngineError."""
         return read_inputs(ROOT, self.layout, self.settings, self.platform.tenants, foundation)
+
+    def rollout(self, inputs: Mapping[str | None, Inputs], runs: Mapping[str | None, RunRecord]) -> Rollout:
+        """Return how far the platform's change has come. Raises EngineError."""
+        waves = self.settings.fleet.waves
+        return Rollout(
+            self.settings.fleet,
+            inputs,
+            runs,
+            self.records.scans() if waves and self.settings.fleet.scanned else {},
+            {tenant.slug: tenant.hold for tenant in self.platform.tenants if tenant.hold is not None},
+            datetime.datetime.now(datetime.UTC),
+        )
+
+    def plan(self, runs: Mapping[str | None, RunRecord], *, every: bool = False, waits: bool = True) -> FleetPlan:
+        """Return the stacks that need a run after these; `waits`: with holds and waves. Raises EngineError."""
+        inputs = self.inputs(runs.get(None))
+        plan = make_fleet_plan(inputs, runs, every=every)
+        return self.rollout(inputs, runs).apply_to(plan) if waits else plan
 
     def job(
         self, slug: str | None, last: RunRecord | None, command: str, *arguments: str, removed: bool = False

@@ -6,7 +6,9 @@ import argparse
 import json
 import sys
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
 from model.problems import SpecError
 from model.texts import enumerate_words
@@ -14,11 +16,12 @@ from usine.commands.common import report_problems
 from usine.commands.engine_stack import write_files
 from usine.commands.fleet_open import add_fleet_arguments, open_fleet
 from usine.engine.cli import EngineError
-from usine.fleet.planning import FleetPlan, make_fleet_plan
+from usine.fleet.planning import FleetPlan, WaitingTask
 from usine.report.model import FOUNDATION
 from usine.report.words import plural
 
-_SHOWN = 10
+#: How many stacks a line names.
+SHOWN: Final = 10
 
 
 def register(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -39,10 +42,12 @@ def run(args: argparse.Namespace) -> int:
     try:
         fleet = open_fleet(args)
         runs = fleet.records.runs()
-        plan = make_fleet_plan(fleet.inputs(runs.get(None)), runs)
+        plan = fleet.plan(runs)
         if args.json is not None:
             tasks = [{"tenant": task.slug, "reasons": task.reasons, "removed": task.removed} for task in plan.tasks]
-            write_files({args.json: json.dumps({"stacks": tasks, "unchanged": plan.unchanged}, indent=1) + "\n"})
+            waiting = [{"tenant": one.task.slug, "reasons": one.task.reasons, "why": one.why} for one in plan.waiting]
+            found = {"stacks": tasks, "waiting": waiting, "unchanged": plan.unchanged}
+            write_files({args.json: json.dumps(found, indent=1) + "\n"})
     except SpecError as error:
         return report_problems(error)
     except EngineError as error:
@@ -57,7 +62,18 @@ def lines_of(plan: FleetPlan) -> list[str]:
     grouped: dict[str, list[str]] = defaultdict(list)
     for task in plan.tasks:
         grouped[", ".join(task.reasons)].append(task.slug or FOUNDATION)
-    lines = [
-        f"{plural(len(slugs), 'stack')}, {why}: {enumerate_words(slugs, _SHOWN)}" for why, slugs in grouped.items()
+    lines = [f"{plural(len(slugs), 'stack')}, {why}: {enumerate_words(slugs, SHOWN)}" for why, slugs in grouped.items()]
+    lines += [
+        f"{plural(len(slugs), 'stack')} waiting, {why}: {enumerate_words(slugs, SHOWN)}"
+        for why, slugs in by_why(plan.waiting).items()
     ]
-    return [*lines, f"{plural(len(plan.tasks), 'stack')} to run, {plan.unchanged} unchanged"]
+    last = f"{plural(len(plan.tasks), 'stack')} to run, {plan.unchanged} unchanged"
+    return [*lines, last + (f", {len(plan.waiting)} waiting" if plan.waiting else "")]
+
+
+def by_why(waiting: Iterable[WaitingTask]) -> dict[str, list[str]]:
+    """Return the tenants that wait, by what they wait for."""
+    grouped: dict[str, list[str]] = defaultdict(list)
+    for one in waiting:
+        grouped[one.why].append(one.task.slug or FOUNDATION)
+    return grouped

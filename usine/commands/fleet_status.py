@@ -39,10 +39,13 @@ def run(args: argparse.Namespace) -> int:
         fleet = open_fleet(args)
         runs, scans = fleet.records.runs(), fleet.records.scans()
         inputs = fleet.inputs(runs.get(None))
-        plan = make_fleet_plan(inputs, runs)
+        rollout = fleet.rollout(inputs, runs)
+        plan = rollout.apply_to(make_fleet_plan(inputs, runs))
         pending = {task.slug: ", ".join(task.reasons) for task in plan.tasks}
+        pending |= {one.task.slug: f"{', '.join(one.task.reasons)}; {one.why}" for one in plan.waiting}
+        held = {slug: f"{hold.until}: {hold.reason}" for slug, hold in rollout.held.items()}
         rows = [
-            _row(slug, pending.get(slug, ""), runs.get(slug), scans.get(slug))
+            _row(slug, pending.get(slug, ""), held.get(slug or "", ""), runs.get(slug), scans.get(slug))
             for slug in (*pending, *(slug for slug in inputs if slug not in pending))
         ]
         if args.json is not None:
@@ -53,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"usine fleet status: {error}", file=sys.stderr)
         return 1
     table = Table()
-    for heading in ("tenant", "last run", "result", "pending", "last scan", "drift"):
+    for heading in ("tenant", "last run", "result", "pending", "held until", "last scan", "drift"):
         table.add_column(heading)
     for row in rows:
         table.add_row(*(str(value) for value in row.values()))
@@ -61,13 +64,14 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _row(slug: str | None, pending: str, last: RunRecord | None, scan: ScanRecord | None) -> dict[str, str]:
+def _row(slug: str | None, pending: str, held: str, last: RunRecord | None, scan: ScanRecord | None) -> dict[str, str]:
     drift = "" if scan is None else str(scan.findings) + ("" if scan.complete else ", incomplete")
     return {
         "tenant": slug or FOUNDATION,
         "last run": "" if last is None else _moment(last.ended),
         "result": "" if last is None else last.result.value,
         "pending": pending,
+        "held until": held,
         "last scan": "" if scan is None else _moment(scan.ended),
         "drift": drift,
     }

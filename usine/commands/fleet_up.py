@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import datetime
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from model.problems import SpecError
+from model.texts import enumerate_words
 from pulumi_facts.checkpoint import resources_of
 from pulumi_facts.urns import address_of
 from usine.commands.common import ROOT, find_tenant, read_waivers_beside, report_problems
@@ -22,17 +23,17 @@ from usine.commands.fleet_open import (
     positive,
     print_report,
 )
-from usine.commands.fleet_plan import lines_of
+from usine.commands.fleet_plan import SHOWN, by_why, lines_of
 from usine.engine.cli import EngineError
 from usine.engine.sources import commit_of
-from usine.fleet.planning import FleetPlan, FleetTask, make_fleet_plan
+from usine.fleet.planning import FleetPlan, FleetTask, WaitingTask
 from usine.fleet.records import Result, RunRecord, digest_of_ids
 from usine.fleet.removals import RemovalCount, tenant_removals
 from usine.fleet.report import applied_entries, fleet_report, result_of, why_of
 from usine.fleet.running import Done, Workers
 from usine.report.ids import NoticeId
 from usine.report.model import FOUNDATION, Notice, Report, Severity
-from usine.report.words import duration
+from usine.report.words import duration, plural
 from usine.rules.reading import allowances
 
 _EPILOG = """\
@@ -57,7 +58,11 @@ def register(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     add_workers_argument(parser)
     parser.add_argument("--limit", metavar="N", type=positive, help="run at most N tenants, the oldest runs first")
     parser.add_argument(
-        "--tenant", metavar="SLUG", action="append", default=[], help="only this tenant and the foundation; repeatable"
+        "--tenant",
+        metavar="SLUG",
+        action="append",
+        default=[],
+        help="only this tenant and the foundation, even if the tenant is held or its wave has not begun; repeatable",
     )
     parser.add_argument(
         "--first",
@@ -65,6 +70,9 @@ def register(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         action="append",
         default=[],
         help="run this tenant before the others, and begin no other unless it was applied; repeatable",
+    )
+    parser.add_argument(
+        "--now", action="store_true", help="also run tenants that are held, and those whose wave has not begun"
     )
     parser.add_argument("--max-failures", metavar="N", type=positive, help="begin no other stack after N have failed")
     parser.add_argument("--all", action="store_true", help="also run stacks that need no run")
@@ -120,20 +128,19 @@ class _Run:
         began = datetime.datetime.now(datetime.UTC)
         plan = self._plan()
         print("\n".join(lines_of(plan)), flush=True)
-        needed = len(plan.tasks)
-        stacks = needed + plan.unchanged
+        stacks = len(plan.tasks) + len(plan.waiting) + plan.unchanged
         self.leaving = frozenset(_leaving(self.fleet, plan.tasks))
         if not self._refused():
             count = RemovalCount(self.fleet.settings, self.allowed, self.leaving)
-            foundation = [task for task in plan.tasks if task.slug is None]
-            if self._stacks(foundation, count):
-                # A run of the foundation may have created objects again that tenants refer to.
-                tenants = [task for task in (self._plan() if foundation else plan).tasks if task.slug is not None]
-                needed = len(foundation) + len(tenants)
-                chosen = self._chosen(tenants)
-                first = [task for task in chosen if task.slug in self.args.first]
-                if self._stacks(first, count) and self._all_applied(first):
-                    self._stacks([task for task in chosen if task not in first], count)
+            while batch := self._next(plan):
+                if not (self._stacks(batch, count) and self._all_applied(batch)):
+                    break
+                # The foundation may have created objects again that tenants refer to, and the next wave may begin.
+                plan = self._plan()
+        begun = {done.job.slug for done in self.ended}
+        tasks = {task.slug for task in plan.tasks}
+        waiting = {one.task.slug for one in plan.waiting}
+        self.notices += _later(plan.waiting)
         facts = (
             ("stacks", str(stacks)),
             ("began", f"{began:%Y-%m-%d %H:%M:%S} UTC"),
@@ -145,14 +152,16 @@ class _Run:
             self.ended,
             facts,
             self.notices,
-            unchanged=stacks - needed,
-            waiting=needed - len(self.ended),
+            unchanged=stacks - len(tasks | waiting | begun),
+            waiting=len(tasks - begun),
+            later=len(waiting),
         )
         return report, tuple(result_of(done) for done in self.ended)
 
     def _plan(self) -> FleetPlan:
         self.runs = self.fleet.records.runs()
-        return make_fleet_plan(self.fleet.inputs(self.runs.get(None)), self.runs, every=self.args.all)
+        waits = not (self.args.now or self.args.tenant)
+        return self.fleet.plan(self.runs, every=self.args.all, waits=waits)
 
     def _refused(self) -> bool:
         existing = sum(1 for slug in self.runs if slug is not None)
@@ -170,9 +179,16 @@ class _Run:
             print(f"refused: {notice.text}\n  {notice.remedy}")
         return bool(refusals)
 
-    def _chosen(self, tasks: Sequence[FleetTask]) -> Sequence[FleetTask]:
-        chosen = [task for task in tasks if not self.args.tenant or task.slug in self.args.tenant]
-        return chosen[: self.args.limit]
+    def _next(self, plan: FleetPlan) -> Sequence[FleetTask]:
+        """Return the stacks to run next: the foundation, then those of `--first`, then all others that may run."""
+        begun = {done.job.slug for done in self.ended}
+        left = [task for task in plan.tasks if task.slug not in begun]
+        if foundation := [task for task in left if task.slug is None]:
+            return foundation
+        chosen = [task for task in left if not self.args.tenant or task.slug in self.args.tenant]
+        if self.args.limit is not None:
+            chosen = chosen[: self.args.limit - len(begun - {None})]
+        return [task for task in chosen if task.slug in self.args.first] or chosen
 
     def _stacks(self, tasks: Sequence[FleetTask], count: RemovalCount) -> bool:
         """Run stacks; return whether others may follow."""
@@ -200,9 +216,9 @@ class _Run:
             self._stop("too many stacks failed (--max-failures)", "correct the change, and run it again")
         return not (fatal or count.exceeded or self._too_many_failed() or self.workers.stopped)
 
-    def _all_applied(self, first: Sequence[FleetTask]) -> bool:
-        """Return whether the tenants that go first were applied."""
-        slugs = {task.slug for task in first}
+    def _all_applied(self, batch: Sequence[FleetTask]) -> bool:
+        """Return whether the tenants of `--first` were applied."""
+        slugs = {task.slug for task in batch} & set(self.args.first)
         failed = [d.job.slug for d in self.ended if d.job.slug in slugs and result_of(d) is not Result.APPLIED]
         if failed:
             self._stop(
@@ -238,10 +254,12 @@ class _Run:
                 self.fleet.records.remove(task.slug)
                 return
         waits = done.report is not None and any(n.rule == NoticeId.PENDING_PEOPLE for n in done.report.notices)
+        now = datetime.datetime.now(datetime.UTC)
+        since = task.last.since if task.last is not None and task.last.carries(task.inputs) else None
         record = RunRecord(
             task.inputs,
             result,
-            datetime.datetime.now(datetime.UTC),
+            now,
             round(done.seconds, 1),
             self.commit,
             why_of(done),
@@ -249,6 +267,7 @@ class _Run:
             task.slug in self.fleet.archived,
             self._ids() if task.slug is None else "",
             self.fleet.layout.salt(done.job.settings),
+            now if since is None and result is Result.APPLIED else since,
         )
         self.fleet.records.write_run(task.slug, record)
 
@@ -260,6 +279,18 @@ class _Run:
             return ""  # another digest than before: each tenant is run
         resources = (r for r in resources_of(state) if address_of(r["urn"]).is_object)
         return digest_of_ids({r["urn"]: str(r.get("id", "")) for r in resources})
+
+
+def _later(waiting: Iterable[WaitingTask]) -> Iterator[Notice]:
+    """Yield a notice for each reason to wait: a wave may have thousands of tenants."""
+    for why, slugs in by_why(waiting).items():
+        yield Notice(
+            NoticeId.FLEET_WAITS,
+            Severity.INFO,
+            f"{plural(len(slugs), 'stack')} not run, {why}: {enumerate_words(slugs, SHOWN)}",
+            remedy="to run one at once: --tenant SLUG; to run all: --now",
+            tenant=slugs[0] if len(slugs) == 1 else None,
+        )
 
 
 def _leaving(fleet: Fleet, tasks: Sequence[FleetTask]) -> set[str]:

@@ -20,6 +20,7 @@ from model.settings import FoundationMode
 _SALT: Final = "encryptionsalt"
 _PROJECTS, _FOUNDATION, _TENANTS = "usine:projects", "usine:foundation", "usine:tenants"
 _CREDENTIALS, _CATALOGUE = "usine:tenantCredentials", "usine:catalogue"
+_FLEET = "usine:fleet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Layout:
 
     def common(self) -> dict[str, Any]:
         """Return the keys of the settings that concern every tenant."""
-        left_out = {_PROJECTS, _FOUNDATION, _TENANTS, _CREDENTIALS, _CATALOGUE}
+        left_out = {_PROJECTS, _FOUNDATION, _TENANTS, _CREDENTIALS, _CATALOGUE, _FLEET}
         shared = {key: value for key, value in self._config().items() if key not in left_out}
         if _CATALOGUE in self._config():
             shared[_CATALOGUE] = self._catalogue(())
@@ -79,6 +80,8 @@ class Layout:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / "settings.yaml"
         config = self.common() | self.own(slug) | {_PROJECTS: str(self.projects)}
+        if _FLEET in self._config():  # without it, tenant files that have `hold` are wrong
+            config[_FLEET] = self._config()[_FLEET]
         if removed:
             config |= {_TENANTS: []}
             config.pop(_CREDENTIALS, None)

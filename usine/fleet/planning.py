@@ -31,13 +31,30 @@ class FleetTask:
     removed: bool = False
     last: RunRecord | None = None
 
+    @property
+    def by_platform(self) -> bool:
+        """Whether the platform's change is the only reason: the tenant's file and its stack are as they were."""
+        if self.last is None or self.removed:
+            return False
+        now, then = self.inputs, self.last.inputs
+        return (now.tenant, now.foundation) == (then.tenant, then.foundation) and not self.last.carries(now)
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingTask:
+    """A tenant that needs a run and must wait for it, and what it waits for."""
+
+    task: FleetTask
+    why: str
+
 
 @dataclass(frozen=True, slots=True)
 class FleetPlan:
-    """The tasks of a run in their order, and the number of stacks that need none."""
+    """The tasks of a run in their order, the tenants that must wait, and the number of stacks that need no run."""
 
     tasks: tuple[FleetTask, ...]
     unchanged: int
+    waiting: tuple[WaitingTask, ...] = ()
 
 
 def make_fleet_plan(

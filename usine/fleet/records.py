@@ -74,6 +74,7 @@ class RunRecord:
     `text` is the verdict of its report. `waits`: people have no account yet, so that a later run may add them.
     `archived`: the tenant was archived. `objects` is the digest of the ids of the stack's objects (foundation only).
     `salt` is what the engine added to the settings file of the stack: another one would encrypt every secret again.
+    `since` is when this program with these settings was applied for the first time; None if it was not yet.
     """
 
     inputs: Inputs
@@ -86,6 +87,11 @@ class RunRecord:
     archived: bool = False
     objects: str = ""
     salt: str = ""
+    since: datetime.datetime | None = None
+
+    def carries(self, wanted: Inputs) -> bool:
+        """Return whether this run was one of the same program with the same settings."""
+        return (self.inputs.program, self.inputs.settings) == (wanted.program, wanted.settings)
 
 
 @dataclass(frozen=True, slots=True)

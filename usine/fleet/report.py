@@ -44,18 +44,20 @@ def fleet_report(
     *,
     unchanged: int,
     waiting: int,
+    later: int,
 ) -> Report:
     """Return the report of a run of the fleet.
 
-    `ended` are the runs of stacks, `unchanged` the number of stacks that needed none, `waiting` the number of stacks
-    that were not begun.
+    `ended` are the runs of stacks, `unchanged` the number of stacks that needed none, `waiting` of those that were not
+    begun, `later` of those that are held or whose wave has not begun.
     """
     results = Counter(map(result_of, ended))
     applied = bool(results[Result.APPLIED] or results[Result.PARTIAL])
     parts = [f"{number} {'failed in part' if result is Result.PARTIAL else result.value}" for result, number in
              ((result, results[result]) for result in Result) if number]  # fmt: skip
     verdict = f"{plural(len(ended), 'stack')} run" + (f": {', '.join(parts)}" if parts else "")
-    verdict += f"; {unchanged} unchanged" + (f"; {waiting} not begun" if waiting else "") + "."
+    verdict += f"; {unchanged} unchanged" + (f"; {waiting} not begun" if waiting else "")
+    verdict += (f"; {later} held or in a later wave" if later else "") + "."
     return Report(
         Kind.RUN,
         f"usine fleet up: {base}",

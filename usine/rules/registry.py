@@ -98,6 +98,13 @@ _ON_THE_CHANGE: Final[tuple[Rule, ...]] = (
         "review members, quotas and state, then set `reviewAfter` to the next date",
         tenants.review_date,
     ),
+    Rule(
+        "hold-length",
+        Severity.ERROR,
+        "A tenant is held for no more days than `usine:fleet.longestHold` allows.",
+        "choose an earlier day, or ask the platform team to waive the rule",
+        tenants.hold_length,
+    ),
 )
 _ON_WAIVERS: Final[tuple[Rule, ...]] = (
     Rule(

@@ -116,6 +116,24 @@ def owner_stays(change: Change) -> Iterator[Flag]:
         yield Flag(text, tenant=head.slug, path=("owner",), object="owner", severity=severity)
 
 
+def hold_length(change: Change) -> Iterator[Flag]:
+    """Report each tenant that is held for more days than `usine:fleet.longestHold` allows, and each hold that ended."""
+    settings = change.trusted_settings or change.base_settings or change.settings
+    longest = settings.fleet.longest_hold
+    for slug in sorted(change.head) if change.standing else change.touched:
+        tenant = change.head.get(slug)
+        if tenant is None or tenant.hold is None or longest is None:
+            continue
+        until = tenant.hold.until
+        last = change.today + datetime.timedelta(days=longest)
+        if until > last:
+            text = f"{slug} is held for more than {longest} days: until {last} at most"
+            yield Flag(text, tenant=slug, path=("hold", "until"), object="hold")
+        elif until < change.today:
+            text, severity = f"the hold of {slug} ended on {until}", Severity.INFO
+            yield Flag(text, tenant=slug, path=("hold",), object="hold", severity=severity, remedy="remove it")
+
+
 def review_date(change: Change) -> Iterator[Flag]:
     """Report each tenant whose review date is past: all tenants of a fleet, the edited ones of a change."""
     for slug in sorted(change.head) if change.standing else change.touched:

@@ -1,0 +1,55 @@
+"""How a change of the platform reaches the tenants of a fleet: waves, and tenants that are held (docs/fleet.md)."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Wave:
+    """The tenants that it names, or a share of all tenants, above 0 and up to 1."""
+
+    tenants: tuple[str, ...] = ()
+    share: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class FleetSettings:
+    """The waves in their order; the tenants that are in none of them are the last wave.
+
+    A wave begins `soak` after the wave before it was applied. `scanned`: and after a drift scan without findings of
+    each of its stacks. `longest_hold`: days that a tenant may be held, None if no tenant may be.
+    """
+
+    waves: tuple[Wave, ...] = ()
+    soak: datetime.timedelta = datetime.timedelta()
+    scanned: bool = True
+    longest_hold: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """No run reaches the tenant up to and including the day `until`."""
+
+    until: datetime.date
+    reason: str
+
+
+def wave_of(slug: str, waves: Sequence[Wave]) -> int:
+    """Return the index of a tenant's wave; ``len(waves)`` is the last one.
+
+    The place of a tenant among the shares is a digest of its slug, so it stays when other tenants come and go.
+    """
+    for index, wave in enumerate(waves):
+        if slug in wave.tenants:
+            return index
+    place = int.from_bytes(hashlib.sha256(slug.encode()).digest()[:8]) / 2**64
+    end = 0.0
+    for index, wave in enumerate(waves):
+        end += wave.share
+        if place < end:
+            return index
+    return len(waves)

@@ -1,0 +1,114 @@
+"""Which tenants of a fleet must wait: those that are held, and those whose wave has not begun. Pure functions."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from model.texts import enumerate_words
+from model.waves import FleetSettings, Hold, wave_of
+from usine.fleet.planning import FleetPlan, FleetTask, WaitingTask
+from usine.fleet.records import Inputs, Result, RunRecord, ScanRecord
+
+_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """How far the platform's change has come: `inputs` as they should be, the last runs and scans, and the holds."""
+
+    settings: FleetSettings
+    inputs: Mapping[str | None, Inputs]
+    runs: Mapping[str | None, RunRecord]
+    scans: Mapping[str | None, ScanRecord]
+    holds: Mapping[str, Hold]
+    now: datetime.datetime
+
+    def apply_to(self, plan: FleetPlan) -> FleetPlan:
+        """Return the plan in which tenants that are held wait, and those that an earlier wave keeps waiting.
+
+        Only the platform's changes come in waves: a tenant whose own file changed is run at once, and gets them early.
+        """
+        held = self.held
+        blocker = next(self._unfinished(), None)
+        ready: list[FleetTask] = []
+        waiting: list[WaitingTask] = []
+        for task in plan.tasks:
+            if task.slug is None or task.removed:
+                ready.append(task)
+            elif task.slug in held:
+                hold = held[task.slug]
+                waiting.append(WaitingTask(task, f"held until {hold.until}: {hold.reason}"))
+            elif blocker is not None and task.by_platform and wave_of(task.slug, self.settings.waves) > blocker[0]:
+                waiting.append(WaitingTask(task, blocker[1]))
+            else:
+                ready.append(task)
+        return FleetPlan(tuple(ready), plan.unchanged, tuple(waiting))
+
+    @property
+    def held(self) -> dict[str, Hold]:
+        """The tenants that are held today."""
+        return {slug: hold for slug, hold in self.holds.items() if hold.until >= self.now.date()}
+
+    def to_scan(self) -> frozenset[str]:
+        """Return the stacks whose drift scan the next wave waits for."""
+        if not self.settings.scanned:
+            return frozenset()
+        blocked = next(self._unfinished(), None)
+        if blocked is None:
+            return frozenset()
+        return frozenset(
+            slug
+            for slug in self._members(blocked[0])
+            if self.runs[slug].carries(self.inputs[slug]) and self._scan_of(slug) is None
+        )
+
+    def _unfinished(self) -> Iterator[tuple[int, str]]:
+        """Yield each wave that is not finished, and what the waves after it wait for."""
+        for index in range(len(self.settings.waves)):
+            members = self._members(index)
+            if why := self._obstacle(members):
+                yield index, f"wave {index + 1} comes first: {why}"
+
+    def _members(self, index: int) -> list[str]:
+        """Return the tenants of a wave. A new tenant has no earlier version, and a held one waits."""
+        held = self.held
+        return sorted(
+            slug
+            for slug in self.inputs
+            if slug is not None
+            and slug in self.runs
+            and slug not in held
+            and wave_of(slug, self.settings.waves) == index
+        )
+
+    def _obstacle(self, members: list[str]) -> str:
+        failed, behind, found, unseen = [], [], [], []
+        last = datetime.datetime.min.replace(tzinfo=datetime.UTC)
+        for slug in members:
+            run = self.runs[slug]
+            if not run.carries(self.inputs[slug]):
+                behind.append(slug)
+            elif run.result is not Result.APPLIED:
+                failed.append(slug)
+            else:
+                last = max(last, run.since or run.ended)
+                scan = self._scan_of(slug)
+                if scan is None:
+                    unseen.append(slug)
+                elif scan.findings or not scan.complete:
+                    found.append(slug)
+        for what, slugs in (("the run was not applied", failed), ("to be run", behind)):
+            if slugs:
+                return f"{what}: {enumerate_words(slugs, _SHOWN)}"
+        for what, slugs in (("drift, or an incomplete scan", found), ("no drift scan since its run", unseen)):
+            if slugs and self.settings.scanned:
+                return f"{what}: {enumerate_words(slugs, _SHOWN)}"
+        begins = last + self.settings.soak if members else last
+        return f"its changes have to last until {begins:%Y-%m-%d %H:%M} UTC" if begins > self.now else ""
+
+    def _scan_of(self, slug: str) -> ScanRecord | None:
+        """Return the last scan of a stack, if it is later than the first run of this version."""
+        scan, run = self.scans.get(slug), self.runs[slug]
+        return scan if scan is not None and scan.ended > (run.since or run.ended) else None
