@@ -29,7 +29,7 @@ from usine.plan import make_plan
 ROOT = Path(__file__).resolve().parents[1]
 _FOLDER, _PORT_BASE = ROOT / ".lab-bench", 38000
 _SIDE_BY_SIDE = 2
-_TENANT = """\
+TENANT = """\
 apiVersion: usine/v1
 kind: Project
 slug: {slug}
@@ -59,7 +59,7 @@ class BenchFleet:
         for old in self._projects.iterdir():
             old.unlink()
         for slug in self.slugs:
-            (self._projects / f"{slug}.yaml").write_text(_TENANT.format(slug=slug), encoding="utf-8")
+            (self._projects / f"{slug}.yaml").write_text(TENANT.format(slug=slug), encoding="utf-8")
 
     def stack(self, name: str, **keys: object) -> Engine:
         """Return a stack with its own settings."""

@@ -1,9 +1,14 @@
-"""The effects of a tenant's state on deployments and on the protection of data. For access, see `model.access`."""
+"""The effects of a tenant's state on deployments and on the protection of data, and the clusters that a stack needs.
+
+For access, see `model.access`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from model.naming import names_of
-from model.settings import Settings, System
+from model.settings import FoundationMode, Settings, System
 from model.tenant import Environment, State, Tenant
 
 
@@ -45,3 +50,18 @@ def pipelines_run(tenant: Tenant) -> bool:
 def workloads_authenticate(tenant: Tenant) -> bool:
     """Return whether workloads can read their secrets: those of a suspended tenant still run and can."""
     return tenant.state is not State.ARCHIVED
+
+
+def clusters_in_use(settings: Settings, tenants: Iterable[Tenant]) -> tuple[str, ...]:
+    """Return the clusters that this stack needs, sorted. Each one needs a plugin process."""
+    if not settings.on(System.KUBERNETES):
+        return ()
+    if settings.foundation is not FoundationMode.SKIP:
+        return tuple(sorted(settings.clusters))
+    used = {environment.cluster for tenant in tenants for environment in tenant.environments}
+    if settings.on(System.ARGOCD):
+        used.add(settings.argocd.cluster)
+    grafana = settings.observability.grafana
+    if grafana is not None and any(dashboards_url(settings, tenant) for tenant in tenants):
+        used.add(grafana.cluster)
+    return tuple(sorted(used))

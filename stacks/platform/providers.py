@@ -19,26 +19,11 @@ import pulumiverse_harbor as harbor
 from components.base import Providers
 from components.gitlab.operations import has_scheduled_work
 from components.sonarqube.dynamic.resources import sonarqube_provider
-from model.lifecycle import dashboards_url
+from model.lifecycle import clusters_in_use
 from model.naming import OPERATIONS_ACCOUNT
-from model.settings import FoundationMode, Settings, System
+from model.settings import Settings, System
 from model.tenant import Tenant
 from pulumi_facts.credentials import hidden_from
-
-
-def clusters_in_use(settings: Settings, tenants: Iterable[Tenant]) -> tuple[str, ...]:
-    """Return the clusters that this stack needs, sorted. Each one needs a plugin process."""
-    if not settings.on(System.KUBERNETES):
-        return ()
-    if settings.foundation is not FoundationMode.SKIP:
-        return tuple(sorted(settings.clusters))
-    used = {environment.cluster for tenant in tenants for environment in tenant.environments}
-    if settings.on(System.ARGOCD):
-        used.add(settings.argocd.cluster)
-    grafana = settings.observability.grafana
-    if grafana is not None and any(dashboards_url(settings, tenant) for tenant in tenants):
-        used.add(grafana.cluster)
-    return tuple(sorted(used))
 
 
 def make_providers(

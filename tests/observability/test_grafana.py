@@ -14,11 +14,10 @@ import pytest
 from components.observability.grafana_config import LogIn, grafana_ini, role_path
 from model.access import roles_of
 from model.clusters import Cluster
-from model.lifecycle import dashboards_url
+from model.lifecycle import clusters_in_use, dashboards_url
 from model.naming import names_of
 from model.settings import FoundationMode, GrafanaSettings, Settings, System
 from model.tenant import Dashboard, Observability, OwnRole, Panel, Right, State, Tenant
-from stacks.platform.providers import clusters_in_use
 from tests import factories
 from tests.plans import plan_of
 from usine.plan import PlannedResource

@@ -6,12 +6,15 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import gitlab
 import requests
-from gitlab.v4.objects import Project
 
 from usine.clients.gitlab import gitlab_of_pipeline
+
+if TYPE_CHECKING:
+    from gitlab.v4.objects import Project  # takes a third of a second, and most commands write no comment
 
 #: The variable with the token. It is never an argument: every process of the machine can read a command line.
 TOKEN = "USINE_GITLAB_TOKEN"  # noqa: S105 - the name of a variable

@@ -6,8 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-
-from gitlab.v4.objects import ProjectIssue
+from typing import TYPE_CHECKING
 
 from pulumi_facts.values import ABSENT
 from usine.report.markdown_text import code
@@ -15,6 +14,9 @@ from usine.report.model import FOUNDATION, Entry, Notice, Report, Severity
 from usine.report.values import cut
 from usine.sticky.connection import ProjectConnection, StickyError, connect, need, translated_errors
 from usine.sticky.text import attributes_of, compose, hidden, is_marker
+
+if TYPE_CHECKING:
+    from gitlab.v4.objects import ProjectIssue
 
 LABEL = "usine-drift"
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from model.lifecycle import clusters_in_use
 from model.naming import MANAGED_BY_LABEL
 from model.settings import System
-from stacks.platform.providers import clusters_in_use
 from usine.clients import ClientError, Connections
 from usine.clients.base import Json
 from usine.clients.kubernetes import KubernetesClient, KubernetesKind
