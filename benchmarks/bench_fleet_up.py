@@ -3,11 +3,12 @@
 The fleet grows. At each size a row: processor time and wall time per new tenant, of a run in which nothing changed, of
 a run in which one tenant changed, and per drift scan. Before the largest size, the run is killed three times with all
 its processes, and continued. Then the result is checked: no stack needs a run, and no object is in two stacks.
-Run: python -m benchmarks.bench_fleet_up [SIZE ...]
+Run: python -m benchmarks.bench_fleet_up [--systems vault,gitlab,harbor] [SIZE ...]
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import resource
@@ -32,7 +33,7 @@ from lab.settings import render
 SIZES: Final = (10, 50, 70, 100)
 _FOLDER, _PORT_BASE = ROOT / ".lab-bench", 38000
 _SERVERS: Final = ("gitlab", "registry", "harbor", "openbao")
-_SYSTEMS: Final = ["vault", "gitlab", "harbor"]
+_SYSTEMS: Final = "vault,gitlab,harbor"
 _KILLS: Final = 3
 _SCANS: Final = 5
 
@@ -40,14 +41,14 @@ _SCANS: Final = 5
 class Bench:
     """The fleet on its platform."""
 
-    def __init__(self, home: LabHome) -> None:
+    def __init__(self, home: LabHome, systems: Sequence[str]) -> None:
         """Write the settings."""
         self._home = home
         self._folder = home.root / "bench"
         self._projects = self._folder / "projects.d"
         self._projects.mkdir(parents=True, exist_ok=True)
         settings = yaml.safe_load(render((ROOT / "Pulumi.lab.yaml").read_text(encoding="utf-8"), home))
-        settings["config"] |= {"usine:projects": str(self._projects), "usine:systems": _SYSTEMS}
+        settings["config"] |= {"usine:projects": str(self._projects), "usine:systems": list(systems)}
         self._settings = self._folder / "Pulumi.fleet.yaml"
         self._settings.write_text(yaml.safe_dump(settings), encoding="utf-8")
 
@@ -126,13 +127,13 @@ def _spent() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def main(sizes: Sequence[int] = SIZES) -> None:
+def main(sizes: Sequence[int], systems: Sequence[str]) -> None:
     """Measure and print."""
     home = LabHome.open(_FOLDER, _PORT_BASE)
     platform.reset(home)
     platform.up(home, reporter=Lines(), servers=[server for server in SERVERS if server.name in _SERVERS])
     try:
-        bench = Bench(home)
+        bench = Bench(home, systems)
         print(f"foundation: {bench.run('up')[0]:.1f} s of processor time", flush=True)
         print("tenants   new: cpu  wall   none: cpu   one: cpu   scan: cpu   (seconds, per tenant)", flush=True)
         last = 0
@@ -159,4 +160,8 @@ def main(sizes: Sequence[int] = SIZES) -> None:
 
 
 if __name__ == "__main__":
-    main([int(argument) for argument in sys.argv[1:]] or SIZES)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--systems", default=_SYSTEMS)
+    parser.add_argument("sizes", nargs="*", type=int)
+    args = parser.parse_args()
+    main(args.sizes or SIZES, args.systems.split(","))
