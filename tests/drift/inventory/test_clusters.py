@@ -372,7 +372,8 @@ def test_an_application_that_claims_an_application_set_as_its_owner_is_found(tmp
         f"{ARGO}/applicationsets": items(item("alpha-dev--deploy", "argocd"), item("by-hand", "argocd")),
         "/api/v1/namespaces/argocd/secrets": items(),
     }
-    state = (*STATE, resource("kubernetes:argoproj.io/v1alpha1:ApplicationSet", "argocd/alpha-dev--deploy"))
+    made = resource("kubernetes:argoproj.io/v1alpha1:ApplicationSet", "argocd/alpha-dev--deploy", provider=NONPROD)
+    state = (*STATE, made)
     with serving({**CLEAN, **answers}) as api:
         environment = kubeconfig(tmp_path, api.url, api.url)
         inventory = scan(only(System.ARGOCD, api.url), state, environment=environment)
