@@ -285,11 +285,15 @@ def test_what_was_deployed_stays_when_an_application_is_deleted() -> None:
     assert not [one for one in sets if "finalizers" in one["template"]["metadata"]]
 
 
-def test_clusters_that_pull_have_a_reader_that_no_other_zone_has() -> None:
+def test_clusters_that_pull_do_not_read_by_the_token_of_another_instance() -> None:
     base = zoned((INSTANCES[0], dataclasses.replace(INSTANCES[1], cluster="nonprod-1", namespace="argocd-dmz")))
     far = dataclasses.replace(
         base.clusters["prod-1"],
-        **{"name": "far", "zone": "far", "context": "", "ca": None, "argocd_token": None},
+        name="far",
+        zone="far",
+        context="",
+        ca=None,
+        argocd_token=None,
         secret_delivery=SecretDelivery(),
         pull=ClusterPull(ISSUER, KEYS),
     )

@@ -113,7 +113,7 @@ def test_all_of_it_is_reported_at_once(tmp_path: Path) -> None:
     wrong = several(a={**A, "cluster": "x", "zones": ["zone-y"]}, b={**B, "zones": ["dmz", "dmz"]})
     messages = [one.message for one in problems(written(tmp_path, wrong, endpoint=True))]
     for expected in (
-        "cluster: no such cluster: x",
+        'cluster: no such cluster: "x"',
         'no such zone: "zone-y"',
         "twice",
         "no instance has zone lab",
