@@ -42,7 +42,7 @@ from model.naming import (
     runner_secret,
 )
 from model.settings import Settings, System
-from model.zone_naming import zone_secret
+from model.zone_naming import argocd_client, zone_secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,7 @@ class Foundation(Component):
                     issuer=_issuer(settings, args.authorities),
                     systems=settings.systems,
                     endpoints=settings.endpoints,
+                    argocds=settings.argocd.instances,
                     people=args.people,
                     known=args.known.keycloak,
                 ),
@@ -189,14 +190,14 @@ class Foundation(Component):
             ).cluster_roles
             for cluster, provider in providers.kubernetes.items()
         }
-        if settings.on(System.ARGOCD):
+        for instance in settings.argocd.instances if settings.on(System.ARGOCD) else ():
             ArgoCDFoundation(
-                f"{name}/argocd",
+                f"{name}/argocd{instance.suffix}",
                 ArgoCDFoundationArgs(
-                    provider=providers.kubernetes[settings.argocd.cluster],
-                    url=settings.endpoints[System.ARGOCD].url,
-                    settings=settings.argocd,
-                    client=clients.get("argocd"),
+                    provider=providers.kubernetes[instance.cluster],
+                    instance=instance,
+                    admin_groups=settings.argocd.admin_groups,
+                    client=clients.get(argocd_client(instance.name)),
                     clusters=tuple(settings.clusters.values()),
                     authorities=args.authorities,
                 ),

@@ -12,9 +12,11 @@ from pulumi_keycloak import openid
 from components.base import OFFLINE_SCOPE, Component, OidcClient, OidcIssuer
 from components.oidc_clients import GROUPS_SCOPE, ClientArgs, register_client
 from model.access import members_of_access, roles_of
+from model.argocd import ArgoCDInstance
 from model.naming import Access, name_of_person, names_of
 from model.settings import Endpoint, KeycloakSettings, System
 from model.tenant import Tenant
+from model.zone_naming import argocd_client
 
 #: The OIDC client of command lines. Its access tokens have Vault as their audience.
 CLI_CLIENT = "usine-cli"
@@ -24,8 +26,9 @@ CLI_CLIENT = "usine-cli"
 class KeycloakFoundationArgs:
     """Each of `systems` gets its OIDC clients; `endpoints` has the addresses of those with a web interface.
 
-    `issuer` is the realm as the tools know it. `people` are the user names of all tenants. `known` are the people who
-    have an account, if the accounts come from a directory; None: the platform creates an account for everyone.
+    Argo CD has a client for each of `argocds`. `issuer` is the realm as the tools know it. `people` are the user names
+    of all tenants. `known` are the people who have an account, if the accounts come from a directory; None: the
+    platform creates an account for everyone.
     """
 
     provider: keycloak.Provider
@@ -33,6 +36,7 @@ class KeycloakFoundationArgs:
     issuer: OidcIssuer
     systems: frozenset[System]
     endpoints: Mapping[System, Endpoint]
+    argocds: Sequence[ArgoCDInstance]
     people: frozenset[str]
     known: frozenset[str] | None = None
 
@@ -129,11 +133,12 @@ class KeycloakFoundation(Component):
         if System.SONARQUBE in systems:
             callback = f"{endpoints[System.SONARQUBE].url}/oauth2/callback/oidc"
             clients["sonarqube"] = self._client(name, "sonarqube", confidential=True, pkce=False, redirects=[callback])
-        if System.ARGOCD in systems:
-            url = endpoints[System.ARGOCD].url
-            clients["argocd"] = self._client(
+        for argocd in self._args.argocds if System.ARGOCD in systems else ():
+            url, client = argocd.url, argocd_client(argocd.name)
+            # Each Argo CD takes only tokens that were made for its own client.
+            clients[client] = self._client(
                 name,
-                "argocd",
+                client,
                 confidential=False,
                 redirects=[f"{url}/auth/callback", f"{url}/pkce/verify", "http://localhost:8085/auth/callback"],
             )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
 
 from components.argocd.sources import DeployedChart, DeployedRepository
-from components.argocd.tenant import ArgoCDTenant, ArgoCDTenantArgs
+from components.argocd.tenant import ArgoCDPlace, ArgoCDTenant, ArgoCDTenantArgs
 from components.base import COMPOSITION, Component, FoundationRefs, OidcIssuer, Providers
 from components.gitlab.operations import mirror_token_path
 from components.gitlab.tenant import GitLabTenant, GitLabTenantArgs
@@ -24,6 +24,7 @@ from components.observability.tenant import DeploymentsPlace, ObservabilityTenan
 from components.sonarqube.tenant import SonarQubeTenant, SonarQubeTenantArgs
 from components.vault.pipelines import PipelineIdentity
 from components.vault.tenant import VaultTenant, VaultTenantArgs
+from model.clusters import Cluster
 from model.lifecycle import dashboards_url, deploys
 from model.naming import CI_FOLDER, PACKAGES_FOLDER, PULL_SECRET, RobotPurpose, chart_url, names_of, repository_url
 from model.repository import OWN_REGISTRY
@@ -85,6 +86,7 @@ class TenantProject(Component):
                     refs=refs.gitlab,
                     variables=pipeline_variables(settings),
                     credentials=settings.generations_of(tenant.slug),
+                    argocds=settings.argocd.readers(_clusters(settings, tenant)),
                     analyses=settings.on(System.SONARQUBE),
                     owner=providers.operations,
                     first=tenant.slug in settings.catalogue.first,
@@ -122,6 +124,7 @@ class TenantProject(Component):
             )
         signing: SigningKeys | None = None
         deployed = _deployed(settings, tenant, forge, registry)
+        argocds = _argocds(settings, tenant, providers)
         pulling = {name: p for name, p in providers.kubernetes.items() if settings.clusters[name].pull is not None}
         if providers.vault is not None:
             vault_url = settings.endpoints[System.VAULT].url
@@ -171,8 +174,7 @@ class TenantProject(Component):
                     f"{name}/argocd",
                     ArgoCDTenantArgs(
                         tenant=tenant,
-                        provider=providers.kubernetes[settings.argocd.cluster],
-                        namespace=settings.argocd.namespace,
+                        places=argocds,
                         clusters=settings.clusters,
                         stages=settings.stages,
                         namespaces=kubernetes.namespaces,
@@ -181,12 +183,7 @@ class TenantProject(Component):
                     ),
                     child,
                 )
-                base = settings.endpoints[System.ARGOCD].url
-                summary["applications"] = {
-                    **{a: f"{base}/applications/{settings.argocd.namespace}/{a}" for a in argocd.applications},
-                    # The applications of folders are known to Argo CD only: the address lists those of the project.
-                    **{a: f"{base}/applications?proj={project}" for a, project in argocd.application_sets.items()},
-                }
+                summary["applications"] = argocd.applications
             if settings.on(System.OBSERVABILITY):
                 observed = ObservabilityTenant(
                     f"{name}/observability",
@@ -196,7 +193,7 @@ class TenantProject(Component):
                         namespaces=kubernetes.namespaces,
                         runbooks=settings.observability.runbooks,
                         generation=settings.generations_of(tenant.slug)[-1],
-                        deployments=_deployments_places(settings, tenant, providers),
+                        deployments=_deployments_places(settings, tenant, providers, argocds),
                         grafana=_grafana(settings, tenant, providers, args.authorities),
                     ),
                     child,
@@ -243,6 +240,19 @@ def _grafana(
     return GrafanaPlace(grafana, settings.clusters[grafana.cluster], providers.kubernetes[grafana.cluster], issuer)
 
 
+def _clusters(settings: Settings, tenant: Tenant) -> tuple[Cluster, ...]:
+    """Return the clusters of the tenant's environments."""
+    return tuple(settings.clusters[environment.cluster] for environment in tenant.environments)
+
+
+def _argocds(settings: Settings, tenant: Tenant, providers: Providers) -> tuple[ArgoCDPlace, ...]:
+    """Return the Argo CDs of the platform that have objects of the tenant."""
+    if not settings.on(System.ARGOCD):
+        return ()
+    found = settings.argocd.having(_clusters(settings, tenant))
+    return tuple(ArgoCDPlace(instance, providers.kubernetes[instance.cluster]) for instance in found)
+
+
 def _deployed(
     settings: Settings, tenant: Tenant, forge: GitLabTenant | None, registry: HarborTenant | None
 ) -> Mapping[str, DeployedRepository]:
@@ -256,7 +266,7 @@ def _deployed(
         chart = repository.deployment.chart
         found[repository.name] = DeployedRepository(
             repository_url(settings, tenant, repository.name),
-            readers.get(repository.name),
+            readers.get(repository.name, {}),
             None
             if chart is None
             else DeployedChart(chart_url(settings, tenant, chart), puller if chart.source == OWN_REGISTRY else None),
@@ -268,7 +278,7 @@ def _pulled_secrets(
     settings: Settings, tenant: Tenant, deployed: Mapping[str, DeployedRepository]
 ) -> Mapping[str, Mapping[str, pulumi.Input[str]]]:
     """Return the credentials of repositories that the Argo CDs of clusters that pull read, by path."""
-    names, found = names_of(tenant), {}
+    names, found, reader = names_of(tenant), {}, settings.argocd.pulling_reader
     if not (settings.on(System.ARGOCD) and deploys(tenant)):
         return {}
     for environment in tenant.environments:
@@ -276,7 +286,7 @@ def _pulled_secrets(
         if cluster.pull is None:
             continue
         for repository, source in deployed.items():
-            credentials = {names.repository_secret(repository): source.reader}
+            credentials = {names.repository_secret(repository): source.readers.get(reader)}
             if source.chart is not None:
                 credentials[names.chart_secret(environment.name, repository)] = source.chart.puller
             for name, credential in credentials.items():
@@ -286,24 +296,27 @@ def _pulled_secrets(
     return found
 
 
-def _deployments_places(settings: Settings, tenant: Tenant, providers: Providers) -> tuple[DeploymentsPlace, ...]:
+def _deployments_places(
+    settings: Settings, tenant: Tenant, providers: Providers, argocds: Sequence[ArgoCDPlace]
+) -> tuple[DeploymentsPlace, ...]:
     """Return the Argo CDs that deploy the tenant's environments: the platform's, and those of clusters that pull."""
     if not settings.on(System.ARGOCD):
         return ()
-    reached: list[Environment] = []
+    places = []
+    for place in argocds:
+        instance = place.instance
+        own = [e for e in tenant.environments if instance.deploys_to(settings.clusters[e.cluster])]
+        places.append(DeploymentsPlace(instance.namespace, place.provider, own, instance.suffix.removeprefix("/")))
     pulled: dict[str, tuple[str, list[Environment]]] = {}
     for environment in tenant.environments:
         pull = settings.clusters[environment.cluster].pull
-        if pull is None:
-            reached.append(environment)
-        else:
+        if pull is not None:
             pulled.setdefault(environment.cluster, (pull.argocd_namespace, []))[1].append(environment)
-    own = DeploymentsPlace(settings.argocd.namespace, providers.kubernetes[settings.argocd.cluster], reached)
     zones = (
         DeploymentsPlace(namespace, providers.kubernetes[cluster], environments, cluster)
         for cluster, (namespace, environments) in pulled.items()
     )
-    return (own, *zones)
+    return (*places, *zones)
 
 
 def _pipeline_secrets(

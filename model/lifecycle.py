@@ -60,7 +60,8 @@ def clusters_in_use(settings: Settings, tenants: Iterable[Tenant]) -> tuple[str,
         return tuple(sorted(settings.clusters))
     used = {environment.cluster for tenant in tenants for environment in tenant.environments}
     if settings.on(System.ARGOCD):
-        used.add(settings.argocd.cluster)
+        # Of all of them: a drift scan also removes what somebody made for a tenant in the Argo CD of another zone.
+        used |= {instance.cluster for instance in settings.argocd.instances}
     grafana = settings.observability.grafana
     if grafana is not None and any(dashboards_url(settings, tenant) for tenant in tenants):
         used.add(grafana.cluster)

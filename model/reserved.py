@@ -38,7 +38,8 @@ def who_reserves_slug(slug: str, settings: Settings) -> str | None:
     """Return who reserves a slug, or None."""
     if slug in settings.reserved:
         return "the platform"
-    if slug in {settings.argocd.namespace, settings.keycloak.realm, settings.gitlab.root, settings.gitlab.platform}:
+    platform = {settings.keycloak.realm, settings.gitlab.root, settings.gitlab.platform}
+    if slug in settings.argocd.namespaces | platform:
         return "the platform"
     if slug in _WHO:
         return _WHO[slug]
@@ -90,7 +91,8 @@ def platform_names(settings: Settings) -> Mapping[str, frozenset[str]]:
             {"sys", "identity", "cubbyhole", "auth", "secret", "kubernetes", "transit", "pki", OIDC_AUTH_PATH}
         ),
         "Kubernetes namespace": frozenset(
-            {"default", "kube-system", "kube-public", "kube-node-lease", settings.argocd.namespace}
+            {"default", "kube-system", "kube-public", "kube-node-lease"}
+            | settings.argocd.namespaces
             | {c.ingress_namespace for c in clusters}
             | {c.monitoring_namespace for c in clusters}
             | {c.image_verifier.namespace for c in clusters if c.image_verifier is not None}

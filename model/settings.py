@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from model.archetypes import Archetype
+from model.argocd import ArgoCDSettings
 from model.clusters import Cluster
 from model.waves import FleetSettings
 
@@ -87,20 +88,6 @@ class KeycloakSettings:
     realm: str
     people: PeopleSource
     email_domain: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ArgoCDSettings:
-    """Argo CD runs on `cluster`, in `namespace`. Members of `admin_groups`, as Keycloak names them, administer it.
-
-    `charts` are the chart repositories that tenants may deploy from: the address by name, ``https://`` (a Helm
-    repository) or ``oci://`` (a path of a registry). No name is `model.repository.OWN_REGISTRY`.
-    """
-
-    cluster: str
-    namespace: str
-    admin_groups: tuple[str, ...] = ()
-    charts: Mapping[str, str] = field(default_factory=dict)
 
 
 class BoundBy(enum.StrEnum):

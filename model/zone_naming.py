@@ -1,7 +1,11 @@
-"""The names of what clusters that pull their objects need, in GitLab, Vault and Argo CD (docs/zones.md)."""
+"""The names of what has a zone: clusters that pull their objects (docs/zones.md), and Argo CDs of zones.
+
+Clusters that pull need something in GitLab, Vault and Argo CD, and an Argo CD in Keycloak and GitLab.
+"""
 
 from __future__ import annotations
 
+from model.argocd import ONLY_INSTANCE
 from model.clusters import Cluster
 from model.naming import OPERATIONS_FOLDER
 from model.settings import GitLabSettings
@@ -57,3 +61,13 @@ def pulled_secret(cluster: Cluster, tenant: Tenant, name: str) -> str:
 def pulled_folder(cluster: Cluster) -> str:
     """Folder, in the platform's mount, that the Argo CD of a cluster that pulls reads: its tenants' repositories."""
     return f"{OPERATIONS_FOLDER}/clusters/{cluster.name}"
+
+
+def argocd_client(instance: str) -> str:
+    """OIDC client of an Argo CD. No slug is argocd, and no tenant's client begins with it (46 of 255)."""
+    return ONLY_INSTANCE if instance == ONLY_INSTANCE else f"{ONLY_INSTANCE}-{instance}"
+
+
+def reader_token(instance: str, generation: str) -> str:
+    """Deploy token by which an Argo CD reads an infra repository. No name of an instance or generation has a dot."""
+    return f"{ONLY_INSTANCE}-{generation}" if instance == ONLY_INSTANCE else f"{ONLY_INSTANCE}.{instance}.{generation}"

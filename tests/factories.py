@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from model.archetypes import BUILT_IN
+from model.argocd import ONLY_INSTANCE, ArgoCDInstance, ArgoCDSettings
 from model.clusters import Cluster
 from model.reading.archetypes_load import ArchetypeSection, to_archetype
 from model.repository import Deployment, Repository, RepositoryKind, Revision
 from model.settings import (
     CLEAN_CODE,
-    ArgoCDSettings,
     BoundBy,
     DataStore,
     Endpoint,
@@ -138,7 +138,7 @@ def settings(**changes: Any) -> Settings:
             System.SONARQUBE: Endpoint("https://sonarqube.example.test"),
         },
         keycloak=KeycloakSettings("usine", PeopleSource.MANAGED, "example.gouv.fr"),
-        argocd=ArgoCDSettings("nonprod-1", "argocd"),
+        argocd=ArgoCDSettings((ArgoCDInstance(ONLY_INSTANCE, "nonprod-1", "argocd", "https://argocd.example.test"),)),
         clusters={
             "nonprod-1": Cluster("nonprod-1", "lab", "https://nonprod.example.test", "nonprod-1", ("dev",), ca=CA),
             "prod-1": Cluster("prod-1", "lab", "https://prod.example.test", "prod-1", ("prod",), ca=CA),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -13,29 +13,30 @@ from pulumi_kubernetes.meta.v1 import ObjectMetaArgs, ObjectMetaPatchArgs
 
 from components.argocd.clusters import registration, secret_name
 from components.base import Component, OidcClient, OidcIssuer
+from model.argocd import ArgoCDInstance
 from model.clusters import Cluster
 from model.naming import MANAGED_BY_LABEL
-from model.settings import ArgoCDSettings
 
 
 @dataclass(frozen=True, slots=True)
 class ArgoCDFoundationArgs:
-    """`provider` is that of the cluster that Argo CD runs on, `url` Argo CD's address.
+    """`provider` is that of the cluster that the instance runs on.
 
-    `client` is Argo CD's OIDC client; None if Keycloak is off, and only Argo CD's own administrator can log in.
-    `clusters` are those of the settings; `authorities` has the PEM text of each CA file by its path.
+    `client` is its OIDC client; None if Keycloak is off, and only Argo CD's own administrator can log in. Members of
+    `admin_groups` administer it. `clusters` are those of the settings; it knows only those that it deploys to.
+    `authorities` has the PEM text of each CA file by its path.
     """
 
     provider: kubernetes.Provider
-    url: str
-    settings: ArgoCDSettings
+    instance: ArgoCDInstance
+    admin_groups: Sequence[str]
     client: OidcClient | None
     clusters: tuple[Cluster, ...]
     authorities: Mapping[str, str]
 
 
 class ArgoCDFoundation(Component):
-    """Argo CD's own settings, patched into the config maps of its installation.
+    """The own settings of one Argo CD, patched into the config maps of its installation.
 
     People log in by Keycloak, only the administrators' groups have rights everywhere, and deployments run as the
     deployer account of the namespace.
@@ -49,7 +50,7 @@ class ArgoCDFoundation(Component):
         self._args = args
         client = args.client
         data: dict[str, pulumi.Input[str]] = {
-            "url": args.url,
+            "url": args.instance.url,
             "application.sync.impersonation.enabled": "true",
             # Without an account in the AppProject nothing is deployed. Otherwise it would be with Argo CD's own rights.
             "application.sync.impersonation.enforced": "true",
@@ -62,13 +63,13 @@ class ArgoCDFoundation(Component):
             data["oidc.config"] = client.client_id.apply(lambda client_id: _oidc_config(client_id, issuer))
         self._patch(f"{name}/settings", "argocd-cm", data)
         # Written even if it is empty, so that a line added manually is drift.
-        policy = "".join(f"g, {group}, role:admin\n" for group in args.settings.admin_groups)
+        policy = "".join(f"g, {group}, role:admin\n" for group in args.admin_groups)
         rights = {"policy.default": "", "policy.csv": policy, "scopes": "[groups]"}
         self._patch(f"{name}/rights", "argocd-rbac-cm", rights)
         for cluster in args.clusters:
-            if cluster.argocd_token is not None:
+            if cluster.argocd_token is not None and args.instance.deploys_to(cluster):
                 self._register(f"{name}/cluster/{cluster.name}", cluster, cluster.argocd_token)
-        self.register_outputs({"url": args.url})
+        self.register_outputs({"url": args.instance.url})
 
     def _register(self, name: str, cluster: Cluster, token: str) -> None:
         """Make a cluster known to Argo CD, which logs in there as its own service account."""
@@ -77,7 +78,7 @@ class ArgoCDFoundation(Component):
             name,
             metadata=ObjectMetaArgs(
                 name=secret_name(cluster.name),
-                namespace=self._args.settings.namespace,
+                namespace=self._args.instance.namespace,
                 labels={MANAGED_BY_LABEL: "usine", "argocd.argoproj.io/secret-type": "cluster"},
             ),
             type="Opaque",
@@ -90,7 +91,7 @@ class ArgoCDFoundation(Component):
             name,
             metadata=ObjectMetaPatchArgs(
                 name=config_map,
-                namespace=self._args.settings.namespace,
+                namespace=self._args.instance.namespace,
                 annotations={"pulumi.com/patchForce": "true"},
             ),
             data=dict(data),

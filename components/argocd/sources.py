@@ -43,12 +43,12 @@ class DeployedChart:
 class DeployedRepository:
     """An infra repository of a tenant.
 
-    `url` is its address for `git clone`, `reader` the credential of Argo CD (None: it needs none, or gets none).
-    `chart` is set exactly if the repository's deployment has one.
+    `url` is its address for `git clone`, `readers` the credentials by the name of the Argo CD that each is for (none:
+    it needs none, or gets none). `chart` is set exactly if the repository's deployment has one.
     """
 
     url: str
-    reader: UserPassword | None
+    readers: Mapping[str, UserPassword]
     chart: DeployedChart | None = None
 
 

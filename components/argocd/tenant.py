@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pulumi
@@ -26,6 +26,7 @@ from components.base import Component, UserPassword, encoded, secret
 from components.kubernetes.cluster_roles import DENIED_KINDS
 from components.kubernetes.delivery import secrets_of
 from model.access import TenantRole, deployments, namespace, roles_of
+from model.argocd import ArgoCDInstance
 from model.clusters import Cluster, ClusterPull
 from model.lifecycle import deploys, syncs
 from model.naming import (
@@ -63,8 +64,16 @@ _NOT_ORPHANS: tuple[Mapping[str, str], ...] = (
 
 
 @dataclass(frozen=True, slots=True)
+class ArgoCDPlace:
+    """An Argo CD of the platform that has objects of a tenant, and the provider of the cluster that it runs on."""
+
+    instance: ArgoCDInstance
+    provider: kubernetes.Provider
+
+
+@dataclass(frozen=True, slots=True)
 class ArgoCDTenantArgs:
-    """`provider` is that of the cluster that Argo CD runs on, `namespace` Argo CD's own namespace there.
+    """`places` are the Argo CDs of the platform that have objects of the tenant.
 
     `clusters` and `stages` are those of the tenant's environments, by name. `namespaces` are the tenant's namespaces by
     environment, `repositories` its infra repositories by name. `pulling` are the providers of the clusters that pull:
@@ -72,8 +81,7 @@ class ArgoCDTenantArgs:
     """
 
     tenant: Tenant
-    provider: kubernetes.Provider
-    namespace: str
+    places: Sequence[ArgoCDPlace]
     clusters: Mapping[str, Cluster]
     stages: Mapping[str, Stage]
     namespaces: Mapping[str, pulumi.Output[str]]
@@ -85,38 +93,40 @@ class ArgoCDTenant(Component):
     """An AppProject per environment, and an Application per environment and infra repository.
 
     An AppProject lists the repositories that may be deployed into the environment's namespace, and who may do so.
-    A repository of which each folder is an application has an ApplicationSet instead. `applications` are the names of
-    the Applications, `application_sets` those of the ApplicationSets with their AppProjects; in the order of the tenant
-    file.
+    A repository of which each folder is an application has an ApplicationSet instead. Both are in the Argo CD that
+    deploys to the environment's cluster. `applications` are the addresses of those in the platform's Argo CDs, by name:
+    of the Applications, then of what the ApplicationSets make; each in the order of the tenant file.
     """
 
     system = "argocd"
-    applications: tuple[str, ...]
-    application_sets: Mapping[str, str]
+    applications: Mapping[str, str]
 
     def __init__(self, name: str, args: ArgoCDTenantArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Register credentials, AppProjects and Applications."""
         super().__init__(name, opts)
         self._args = args
         self._prefix = name
-        applications: list[str] = []
+        applications: dict[str, str] = {}
         application_sets: dict[str, str] = {}
         if deploys(args.tenant):
             self._git_secrets()
             for environment in args.tenant.environments:
-                app_project = self._app_project(environment)
+                app_project, place = self._app_project(environment), self._place(environment)
                 for repository in self._infra():
                     self._chart_secret(environment, repository.name)
-                    here = self._pull(environment) is None
                     if deployment_of(repository).each_folder:
-                        name = self._application_set(environment, repository, app_project)
-                        if here:
-                            application_sets[name] = names_of(args.tenant).argocd_project(environment.name)
-                    elif name := self._application(environment, repository, app_project):
-                        applications += [name] if here else []
-        self.applications = tuple(applications)
-        self.application_sets = application_sets
-        self.register_outputs({"applications": applications})
+                        made = self._application_set(environment, repository, app_project)
+                        if place is not None:
+                            # Only Argo CD knows the applications of folders: the address lists those of the project.
+                            project = names_of(args.tenant).argocd_project(environment.name)
+                            application_sets[made] = f"{place.instance.url}/applications?proj={project}"
+                    else:
+                        made = self._application(environment, repository, app_project)
+                        if place is not None:
+                            instance = place.instance
+                            applications[made] = f"{instance.url}/applications/{instance.namespace}/{made}"
+        self.applications = {**applications, **application_sets}
+        self.register_outputs({"applications": list(applications)})
 
     def _infra(self) -> tuple[Repository, ...]:
         return tuple(r for r in self._args.tenant.repositories if r.kind is RepositoryKind.INFRA)
@@ -124,19 +134,34 @@ class ArgoCDTenant(Component):
     def _pull(self, environment: Environment) -> ClusterPull | None:
         return self._args.clusters[environment.cluster].pull
 
+    def _place(self, environment: Environment) -> ArgoCDPlace | None:
+        """Return the platform's Argo CD that deploys an environment; None if the Argo CD of its cluster does."""
+        cluster = self._args.clusters[environment.cluster]
+        return next((place for place in self._args.places if place.instance.deploys_to(cluster)), None)
+
     def _inside(self, environment: Environment, depends_on: list[pulumi.Resource] | None = None) -> ResourceOptions:
-        """Return the options of an object for the Argo CD that deploys an environment."""
-        pulled = self._pull(environment) is not None
-        provider = self._args.pulling[environment.cluster] if pulled else self._args.provider
-        return self.child(provider, depends_on=depends_on)
+        """Return the options of an object for the Argo CD that deploys an environment.
+
+        If another Argo CD deploys the environment from now on, the object is deleted there before it is created here:
+        never do two Argo CDs manage one namespace.
+        """
+        place = self._place(environment)
+        provider = self._args.pulling[environment.cluster] if place is None else place.provider
+        return self.child(provider, depends_on=depends_on, delete_before_replace=True)
 
     def _metadata(self, name: str, environment: Environment) -> ObjectMetaArgs:
-        pull = self._pull(environment)
         return ObjectMetaArgs(
-            name=name,
-            namespace=self._args.namespace if pull is None else pull.argocd_namespace,
-            labels=labels(self._args.tenant, environment),
+            name=name, namespace=self._namespace(environment), labels=labels(self._args.tenant, environment)
         )
+
+    def _namespace(self, environment: Environment) -> str:
+        """Return the namespace of the Argo CD that deploys an environment."""
+        place, pull = self._place(environment), self._pull(environment)
+        if place is not None:
+            return place.instance.namespace
+        if pull is None:
+            raise ValueError(f"no Argo CD deploys to cluster {environment.cluster}")
+        return pull.argocd_namespace
 
     def _git_secrets(self) -> None:
         """Create a Secret per infra repository; on clusters that pull, what delivers it."""
@@ -144,11 +169,13 @@ class ArgoCDTenant(Component):
         pulling = {e.cluster: pull for e in tenant.environments if (pull := self._pull(e)) is not None}
         here = not tenant.environments or any(self._pull(e) is None for e in tenant.environments)
         for repository, deployed in self._args.repositories.items():
-            if deployed.reader is None:
+            if not deployed.readers:
                 continue
             name, data = names.repository_secret(repository), {"type": "git", "url": deployed.url}
-            if here:
-                self._repository_secret(f"repository/{repository}", name, deployed.reader, data)
+            for place in self._args.places if here else ():
+                instance = place.instance
+                logical = f"repository/{repository}{instance.suffix}"
+                self._repository_secret(logical, name, deployed.readers[instance.name], data, place)
             for cluster, pull in pulling.items():
                 PulledCredential(
                     f"{self._prefix}/repository/{repository}/{cluster}",
@@ -168,7 +195,7 @@ class ArgoCDTenant(Component):
         names, chart = names_of(self._args.tenant), self._args.repositories[repository].chart
         if chart is None or chart.puller is None:
             return
-        pull = self._pull(environment)
+        pull, place = self._pull(environment), self._place(environment)
         if pull is not None:
             name = names.chart_secret(environment.name, repository)
             PulledCredential(
@@ -183,12 +210,13 @@ class ArgoCDTenant(Component):
                 ),
                 ResourceOptions(parent=self),
             )
-        else:
+        elif place is not None:
             self._repository_secret(
                 f"{environment.name}/{repository}/chart",
                 names.chart_secret(environment.name, repository),
                 chart.puller,
                 registry_of(chart, names.argocd_project(environment.name)),
+                place,
                 environment,
             )
 
@@ -198,15 +226,15 @@ class ArgoCDTenant(Component):
         name: str,
         credential: UserPassword,
         data: Mapping[str, str],
+        place: ArgoCDPlace,
         environment: Environment | None = None,
     ) -> None:
-        """Create the labelled Secret from which Argo CD reads a repository and its credential."""
-
+        """Create the labelled Secret from which an Argo CD reads a repository and its credential."""
         core.Secret(
             f"{self._prefix}/{logical}",
             metadata=ObjectMetaArgs(
                 name=name,
-                namespace=self._args.namespace,
+                namespace=place.instance.namespace,
                 labels={
                     **labels(self._args.tenant, environment),
                     "argocd.argoproj.io/secret-type": "repository",
@@ -218,7 +246,7 @@ class ArgoCDTenant(Component):
                 "username": credential.username.apply(encoded),
                 "password": secret(credential.password.apply(encoded)),
             },
-            opts=self.child(self._args.provider),
+            opts=self.child(place.provider),
         )
 
     def _app_project(self, environment: Environment) -> CustomResource:

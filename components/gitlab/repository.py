@@ -17,6 +17,7 @@ from components.gitlab.operations import NO_PIPELINE_VARIABLES
 from components.gitlab.packages import protect_packages
 from components.gitlab.premium import guard_deployments, guard_merges
 from components.gitlab.protection import protect_branch
+from model.argocd import ONLY_INSTANCE
 from model.lifecycle import deploys, pipelines_run, protects_data
 from model.naming import CATALOGUE_TAG_VARIABLE, catalogue_path, names_of
 from model.promotion import described
@@ -24,6 +25,7 @@ from model.repository import Deployment, Repository, RepositoryKind
 from model.revisions import SHADOWS, protected_tags
 from model.settings import Credential, Edition, GitLabSettings
 from model.tenant import Tenant
+from model.zone_naming import reader_token
 
 CI_FILE = ".gitlab-ci.yml"
 #: Lifetime of a token by which a job pushes, and how long before its end `up` renews it, in days.
@@ -34,7 +36,8 @@ _PUSH_TOKEN_DAYS, _PUSH_ROTATION_DAYS = 90, 30
 class TenantRepositoryArgs:
     """`group` is the id of the tenant's group, `catalogue_tag` the tag of the catalogue that pipelines include.
 
-    There is a deploy token for each of `credentials`. `analyses`: SonarQube analyses app repositories.
+    There is a deploy token for each of `credentials`, and for each of `argocds`, the names of the Argo CDs that read.
+    `analyses`: SonarQube analyses app repositories.
     """
 
     tenant: Tenant
@@ -42,6 +45,7 @@ class TenantRepositoryArgs:
     provider: gitlab.Provider
     settings: GitLabSettings
     credentials: Sequence[Credential]
+    argocds: Sequence[str]
     analyses: bool
     group: pulumi.Output[int]
     catalogue_tag: pulumi.Output[str]
@@ -50,12 +54,13 @@ class TenantRepositoryArgs:
 class TenantRepository(Component):
     """A private project: protected branches and tags, CI preset, environments, job tokens of its own group only.
 
-    `id` is the project's id. `reader` is the credential that reads an infra repository (for Argo CD), `mirror` the
-    token that pushes to a mirror, `deployer` the token that promotions push with; they are None in other projects.
+    `id` is the project's id. `readers` are the credentials that read an infra repository, by the name of the Argo CD
+    that each is for; empty for other projects. `mirror` is the token that pushes to a mirror, `deployer` the token that
+    promotions push with; they are None in other projects.
     """
 
     system = "gitlab"
-    reader: UserPassword | None
+    readers: Mapping[str, UserPassword]
     mirror: pulumi.Output[str] | None
     deployer: pulumi.Output[str] | None
     id: pulumi.Output[int]
@@ -108,7 +113,8 @@ class TenantRepository(Component):
             protect_packages(self, name, self._project, tenant, args.provider)
         if repository.kind is RepositoryKind.INFRA:
             self._environments()
-        self.reader = self._reader() if repository.kind is RepositoryKind.INFRA and deploys(tenant) else None
+        read = repository.kind is RepositoryKind.INFRA and deploys(tenant)
+        self.readers = {argocd: self._reader(argocd) for argocd in args.argocds} if read else {}
         self.mirror = self._mirror_token() if repository.mirror is not None and runs else None
         self.deployer = self._deploy_token() if runs and described(tenant, repository.name) else None
         if args.settings.edition is Edition.PREMIUM:
@@ -230,13 +236,14 @@ class TenantRepository(Component):
             guarded = {e.name: made[e.name] for e in tenant.environments if e.production}
             guard_deployments(self, self._prefix, self._project, guarded, self._args.provider)
 
-    def _reader(self) -> UserPassword:
-        """Create a deploy token per credential generation, and return the last one."""
+    def _reader(self, argocd: str) -> UserPassword:
+        """Create a deploy token per credential generation for one Argo CD, and return the last one."""
+        own = "" if argocd == ONLY_INSTANCE else f"{argocd}/"
         tokens = [
             gitlab.ProjectDeployToken(
-                f"{self._prefix}/deploy-token/{credential.name}",
+                f"{self._prefix}/deploy-token/{own}{credential.name}",
                 project=self._project.id,
-                name=f"argocd-{credential.name}",
+                name=reader_token(argocd, credential.name),
                 scopes=["read_repository"],
                 expires_at=f"{credential.until}T23:59:59Z" if credential.until else None,
                 # GitLab returns the expiry with its own UTC offset, and the plugin takes the same time with another

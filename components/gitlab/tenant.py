@@ -14,6 +14,7 @@ from components.gitlab.operations import GitLabOperations, GitLabOperationsArgs,
 from components.gitlab.packages import package_readers
 from components.gitlab.repository import TenantRepository, TenantRepositoryArgs
 from components.gitlab.variables import tenant_variables
+from model.argocd import ONLY_INSTANCE
 from model.lifecycle import protects_data
 from model.naming import CATALOGUE_TAG_VARIABLE, OPERATIONS_COMPONENT, PENDING_PEOPLE
 from model.repository import Repository
@@ -26,8 +27,8 @@ class GitLabTenantArgs:
     """`owner` is the provider that acts as the account that owns the platform's schedules; None if there are none.
 
     `variables` are the CI variables of all tenants' pipelines (see `pipeline_variables`). There is a deploy token for
-    each of `credentials`. `analyses`: SonarQube analyses app repositories. `first`: the tenant uses a new version of
-    the catalogue before the others.
+    each of `credentials`, and for each of `argocds`, the names of the Argo CDs that read. `analyses`: SonarQube
+    analyses app repositories. `first`: the tenant uses a new version of the catalogue before the others.
     """
 
     tenant: Tenant
@@ -36,6 +37,7 @@ class GitLabTenantArgs:
     refs: GitLabRefs
     variables: Mapping[str, str]
     credentials: Sequence[Credential]
+    argocds: Sequence[str] = (ONLY_INSTANCE,)
     analyses: bool = False
     owner: gitlab.Provider | None = None
     first: bool = False
@@ -46,15 +48,16 @@ class GitLabTenant(Component):
 
     `group` is the id of the group, `operations` that of the project of the platform's scheduled work, `publishers` are
     those of the projects whose protected pipelines publish. `readers` are the credentials that read infra repositories,
-    `mirrors` the tokens that push to mirrors, `deployers` those that promotions push to infra repositories with, all by
-    repository; `package_readers` are the credentials that read packages, by reader. All of them are secret.
+    by repository and name of the Argo CD; `mirrors` are the tokens that push to mirrors, `deployers` those that
+    promotions push to infra repositories with, both by repository; `package_readers` are the credentials that read
+    packages, by reader. All of them are secret.
     """
 
     system = "gitlab"
     group: pulumi.Output[int]
     operations: pulumi.Output[int] | None
     publishers: Sequence[pulumi.Output[int]]
-    readers: Mapping[str, UserPassword]
+    readers: Mapping[str, Mapping[str, UserPassword]]
     mirrors: Mapping[str, pulumi.Output[str]]
     package_readers: Mapping[str, UserPassword]
     deployers: Mapping[str, pulumi.Output[str]]
@@ -99,7 +102,7 @@ class GitLabTenant(Component):
             )
         self.package_readers = package_readers(self, name, group, tenant, args.credentials, provider)
         repositories = {r.name: self._repository(name, group, r) for r in tenant.repositories}
-        self.readers = {r: made.reader for r, made in repositories.items() if made.reader is not None}
+        self.readers = {r: made.readers for r, made in repositories.items() if made.readers}
         # People outside the tenant write the content of mirrors, so mirrors do not publish.
         self.publishers = [repositories[r.name].id for r in tenant.repositories if r.mirror is None]
         self.mirrors = {r: made.mirror for r, made in repositories.items() if made.mirror is not None}
@@ -139,6 +142,7 @@ class GitLabTenant(Component):
                 provider=self._args.provider,
                 settings=self._args.settings,
                 credentials=self._args.credentials,
+                argocds=self._args.argocds,
                 analyses=self._args.analyses,
                 group=self.group,
                 catalogue_tag=self._catalogue_tag,

@@ -34,7 +34,7 @@ _LIMITS = {"sampleLimit": 20_000, "labelLimit": 64, "labelValueLengthLimit": 102
 class DeploymentsPlace:
     """Where an Argo CD's metrics are: its namespace, the provider of its cluster, and the environments it deploys.
 
-    `name` is a part of logical names: the cluster, if it is one that pulls.
+    `name` is a part of logical names: the cluster, if it is one that pulls, or the instance, if there are several.
     """
 
     namespace: str

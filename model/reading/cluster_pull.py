@@ -56,12 +56,6 @@ def check_cluster_pull(
             (*path, "imageVerifier"),
             f"{where}.imageVerifier: not on a cluster that pulls: the verifier's credential is a Secret",
         )
-    if System.ARGOCD.value in file.systems and file.argocd is not None and file.argocd.cluster == name:
-        note(
-            ("argocd", "cluster"),
-            f"usine:argocd.cluster: {name} pulls its objects, and the platform's own Argo CD is on a cluster that the "
-            "platform reaches",
-        )
     if _ZONE.fullmatch(cluster.zone) is None:
         note(
             (*path, "zone"),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from model.problems import KeyPath
+from model.reading.argocd import argocd_namespaces
 from model.reading.settings_schema import DataStoreSection, GrafanaSection, SettingsSection
 from model.settings import BoundBy, DataStore, GrafanaSettings, System
 from model.texts import did_you_mean, show
@@ -74,5 +75,5 @@ def _taken(name: str, file: SettingsSection) -> set[str | None]:
         cluster.monitoring_namespace or "monitoring",
         cluster.image_verifier.namespace or "kyverno" if cluster.image_verifier is not None else None,
         cluster.backup.namespace if cluster.backup is not None else None,
-        file.argocd.namespace if file.argocd is not None else None,
+        *argocd_namespaces(file),
     }

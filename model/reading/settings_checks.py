@@ -14,6 +14,7 @@ from model.images import DOCKER_HUB
 from model.naming import proxy_project
 from model.problems import KeyPath
 from model.reading.archetypes_load import misfits, undeclared_words
+from model.reading.argocd import check_argocd, to_argocd
 from model.reading.cluster_backup import check_cluster_backup, to_cluster_backup
 from model.reading.cluster_pull import check_cluster_pull, to_cluster_pull
 from model.reading.fields import check_slug
@@ -30,7 +31,6 @@ from model.reading.settings_schema import (
 from model.reading.waves import to_fleet
 from model.settings import (
     CLEAN_CODE,
-    ArgoCDSettings,
     CatalogueSettings,
     ChangeSettings,
     Credential,
@@ -59,12 +59,12 @@ from model.texts import did_you_mean, show, show_path
 
 Note = Callable[[KeyPath, str], None]
 
-#: The endpoints that each system needs.
+#: The endpoints that each system needs; an Argo CD of several has its own address.
 _NEEDS: dict[System, tuple[System, ...]] = {
     System.KEYCLOAK: (System.KEYCLOAK,),
     System.VAULT: (System.VAULT,),
     System.KUBERNETES: (),
-    System.ARGOCD: (System.ARGOCD, System.GITLAB),
+    System.ARGOCD: (System.GITLAB,),
     System.GITLAB: (System.GITLAB,),
     System.HARBOR: (System.HARBOR,),
     System.SONARQUBE: (System.SONARQUBE,),
@@ -83,7 +83,6 @@ def build_settings(
         _once((key,), getattr(file, key) or (), note)
     for name, cluster in file.clusters.items():
         _check_cluster(name, cluster, file, note)
-    _check_registrations(file, note)
     for index, slug in enumerate(file.tenants or ()):
         try:
             check_slug(slug)
@@ -101,7 +100,6 @@ def build_settings(
             ("catalogue", "first"),
             "usine:catalogue.first: without usine:catalogue.version all tenants use the version of this checkout",
         )
-    argocd = file.argocd
     _once(("changes", "platformTeam"), file.changes.platform_team, note)
     limits = {key: value for key, value in file.limits.model_dump().items() if value is not None}
     return Settings(
@@ -113,9 +111,7 @@ def build_settings(
             for name, endpoint in file.endpoints.items()
         },
         keycloak=KeycloakSettings(file.keycloak.realm, PeopleSource(file.keycloak.people), file.keycloak.email_domain),
-        argocd=ArgoCDSettings("", "argocd")
-        if argocd is None
-        else ArgoCDSettings(argocd.cluster, argocd.namespace, tuple(argocd.admin_groups or ()), dict(argocd.charts)),
+        argocd=to_argocd(file),
         clusters={name: _cluster(name, cluster) for name, cluster in file.clusters.items()},
         stages={name: _stage(name, stage) for name, stage in file.stages.items()},
         zones=tuple(file.zones),
@@ -169,17 +165,7 @@ def _check_systems(file: SettingsSection, systems: frozenset[System], note: Note
                 note(("endpoints",), f"usine:endpoints: {needed} is missing; {system} is on and needs its url")
     if System.KUBERNETES in systems and not file.clusters:
         note(("clusters",), "usine:clusters: kubernetes is on and needs at least one cluster")
-    if System.ARGOCD in systems:
-        if System.KUBERNETES not in systems:
-            note(("systems",), "usine:systems: argocd is on and needs kubernetes, whose custom resources drive it")
-        if file.argocd is None:
-            note(("argocd",), "usine:argocd is missing; argocd is on and needs its cluster")
-    if file.argocd is not None and file.argocd.cluster not in file.clusters:
-        note(
-            ("argocd", "cluster"),
-            f"usine:argocd.cluster: no such cluster: {show(file.argocd.cluster)}; "
-            f"{did_you_mean(file.argocd.cluster, file.clusters)}",
-        )
+    check_argocd(file, systems, note)
 
 
 def _check_observability(file: SettingsSection, systems: frozenset[System], note: Note) -> None:
@@ -345,21 +331,6 @@ def _check_cluster(name: str, cluster: ClusterSection, file: SettingsSection, no
     for key in WorkloadRulesSection.model_fields:
         alias = to_camel(key)
         _once((*path, "workloads", alias), getattr(cluster.workloads, key) or (), note)
-
-
-def _check_registrations(file: SettingsSection, note: Note) -> None:
-    """Refuse two Secrets for one address: Argo CD uses either of them."""
-    registered: dict[str, str] = {}
-    for name, cluster in file.clusters.items():
-        if cluster.argocd_token is None:
-            continue
-        first = registered.setdefault(cluster.server, name)
-        if first != name:
-            note(
-                ("clusters", name, "argocdToken"),
-                f"usine:clusters.{name}.argocdToken: Argo CD knows a cluster by its server, and {first} registers this "
-                "one already; keep argocdToken in one of the two",
-            )
 
 
 def _stage(name: str, stage: StageSection) -> Stage:

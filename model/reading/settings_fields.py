@@ -122,6 +122,14 @@ def _check_proxy(value: str) -> str:
     return value
 
 
+def _check_argocd(value: str) -> str:
+    if not re.fullmatch(r"[a-z](?:-?[a-z0-9]){0,19}", value):
+        raise ValueError(
+            "the name of an Argo CD has up to 20 lower-case letters, digits and single dashes, a letter first"
+        )
+    return value
+
+
 def _check_chart_source(value: str) -> str:
     if value == OWN_REGISTRY or not re.fullmatch(r"[a-z0-9](?:-?[a-z0-9]){0,19}", value):
         raise ValueError(
@@ -271,6 +279,7 @@ Metric = Annotated[str, AfterValidator(_check_metric)]
 GenerationName = Annotated[str, AfterValidator(_check_generation)]
 ImagePrefix = Annotated[str, AfterValidator(_check_images)]
 AnnotationName = Annotated[str, AfterValidator(_check_annotation)]
+ArgoCDName = Annotated[str, AfterValidator(_check_argocd)]
 ChartSource = Annotated[str, AfterValidator(_check_chart_source)]
 ChartRepository = Annotated[str, AfterValidator(_check_chart_repository)]
 TokenFile = Annotated[str, AfterValidator(_check_token_file)]

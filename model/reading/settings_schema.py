@@ -31,11 +31,21 @@ class KeycloakSection(Section):
     email_domain: f.Host | None = None
 
 
-class ArgoCDSection(Section):
-    """The place of Argo CD, and its administrators."""
+class ArgoCDInstanceSection(Section):
+    """The place of one Argo CD of several, and the zones that it deploys to."""
 
     cluster: str
     namespace: v.DnsLabel = "argocd"
+    url: v.Endpoint
+    zones: Annotated[list[str], Field(min_length=1)]
+
+
+class ArgoCDSection(Section):
+    """The place of Argo CD, or those of several, and their administrators."""
+
+    cluster: str | None = None
+    namespace: v.DnsLabel | None = None
+    instances: Annotated[dict[v.ArgoCDName, ArgoCDInstanceSection], Field(min_length=1)] | None = None
     admin_groups: list[v.Group] | None = None
     charts: dict[v.ChartSource, v.ChartRepository] = Field(default={})
 

@@ -112,7 +112,5 @@ def test_only_clusters_with_a_token_are_registered() -> None:
     settings = factories.settings(clusters={**clusters, "prod-1": one})
     plan = plan_of(factories.tenant(), settings=settings)
     made: list[Any] = [r.inputs["metadata"] for r in plan.resources if r.name.startswith("foundation/argocd/cluster/")]
-    assert [(each["name"], each["namespace"]) for each in made] == [
-        ("usine-cluster--prod-1", settings.argocd.namespace)
-    ]
+    assert [(each["name"], each["namespace"]) for each in made] == [("usine-cluster--prod-1", "argocd")]
     assert made[0]["labels"]["argocd.argoproj.io/secret-type"] == "cluster"

@@ -13,7 +13,7 @@ from google.protobuf import empty_pb2, json_format
 from components.argocd.sources import DeployedChart, registry_of
 from components.gitlab.repository import deployment_variables
 from model.repository import Chart, Deploys, Promotion, Repository, Revision
-from model.settings import ArgoCDSettings, FoundationMode, System
+from model.settings import FoundationMode, System
 from model.tenant import State, Tenant
 from tests import factories
 from tests.plans import plan_of
@@ -27,9 +27,8 @@ GIT = "https://gitlab.example.test/tenants/teleservice"
 SETTINGS = factories.settings(
     systems=frozenset({System.KUBERNETES, System.ARGOCD, System.GITLAB, System.HARBOR}),
     foundation=FoundationMode.SKIP,
-    argocd=ArgoCDSettings(
-        "nonprod-1",
-        "argocd",
+    argocd=dataclasses.replace(
+        factories.settings().argocd,
         charts={"shared": "oci://registry.example.fr/charts", "public": "https://charts.example.fr/stable"},
     ),
 )

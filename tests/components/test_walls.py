@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from components.kubernetes.network import NEVER_OPEN
-from model.settings import ArgoCDSettings, System
+from model.argocd import ArgoCDSettings
+from model.settings import System
 from model.tenant import State
 from tests import factories
 from tests.plans import plan_of
@@ -47,7 +48,7 @@ def test_the_platforms_services_are_open_at_named_ports_only() -> None:
 
 def test_argo_cd_has_exactly_the_administrators_of_the_settings() -> None:
     settings = factories.settings()
-    named = ArgoCDSettings(settings.argocd.cluster, settings.argocd.namespace, ("/platform",))
+    named = ArgoCDSettings(settings.argocd.instances, ("/platform",))
     for argocd, policy in ((settings.argocd, ""), (named, "g, /platform, role:admin\n")):
         plan = plan_of(factories.tenant(), settings=dataclasses.replace(settings, argocd=argocd))
         data: dict[str, Any] = {r.name: r.inputs["data"] for r in plan.resources if r.type.endswith(":ConfigMapPatch")}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,6 +74,24 @@ def test_the_engine_would_do_what_the_diff_reports(fleet: Fleet) -> None:
 
     fleet.restore()
     stack.tenant("beta", BETA + "state: archived\n")
-    stack.configure(credentials=[{"name": "1"}, {"name": "2"}])
-    assert said(compare(base, planned(stack))) == done(stack.preview().must())
+    stack.configure(credentials=[{"name": "1"}, {"name": "2"}], **second_argocd(stack.settings()))
+    run = stack.preview().must()
+    assert said(compare(base, planned(stack))) == done(run)
+    # Two Argo CDs never have the same application: alpha's production moves to the second one.
+    for part in ("project", "deploy"):
+        ops = [step.op for step in run.steps if step.name == f"alpha/argocd/prod/{part}"]
+        assert (ops[0], ops[-1]) == ("delete-replaced", "create-replacement"), ops
     fleet.restore()
+
+
+def second_argocd(settings: Mapping[str, Any]) -> dict[str, object]:
+    """The settings with an Argo CD of its own for the cluster prod-1, in another namespace of the same API server."""
+    clusters, endpoints = dict(settings["usine:clusters"]), dict(settings["usine:endpoints"])
+    clusters["prod-1"] = {**clusters["prod-1"], "zone": "far"}
+    one, two = ({"url": f"https://argocd-{zone}.example.fr", "zones": [zone]} for zone in ("lab", "far"))
+    one["url"] = endpoints.pop("argocd")["url"]
+    instances = {
+        "argocd": {**one, "cluster": "nonprod-1"},
+        "two": {**two, "cluster": "prod-1", "namespace": "argocd-two"},
+    }
+    return {"zones": ["lab", "far"], "clusters": clusters, "endpoints": endpoints, "argocd": {"instances": instances}}

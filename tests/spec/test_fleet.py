@@ -51,7 +51,8 @@ def test_every_name_claimed_twice_is_reported(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_names_of_the_platform_are_taken() -> None:
-    settings = dataclasses.replace(SETTINGS, argocd=dataclasses.replace(SETTINGS.argocd, namespace="tools-dev"))
+    instances = (dataclasses.replace(SETTINGS.argocd.instances[0], namespace="tools-dev"),)
+    settings = dataclasses.replace(SETTINGS, argocd=dataclasses.replace(SETTINGS.argocd, instances=instances))
     (problem,) = problems_of({"tools.yaml": file("tools")}, settings)
     assert "Kubernetes namespace tools-dev is reserved" in problem.message
 

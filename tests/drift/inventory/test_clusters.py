@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from model.argocd import ONLY_INSTANCE, ArgoCDInstance
 from model.clusters import ClusterBackup, ImageVerifier, Operator, Verifier
-from model.settings import FoundationMode, System
+from model.settings import FoundationMode, Settings, System
 from tests import factories
 from tests.drift.inventory.api_server import Answers, serving
 from tests.drift.inventory.scanning import ENVIRONMENT, MARKER, names, only, resource, scan
@@ -372,7 +373,8 @@ def test_an_application_that_claims_an_application_set_as_its_owner_is_found(tmp
         f"{ARGO}/applicationsets": items(item("alpha-dev--deploy", "argocd"), item("by-hand", "argocd")),
         "/api/v1/namespaces/argocd/secrets": items(),
     }
-    state = (*STATE, resource("kubernetes:argoproj.io/v1alpha1:ApplicationSet", "argocd/alpha-dev--deploy"))
+    made = resource("kubernetes:argoproj.io/v1alpha1:ApplicationSet", "argocd/alpha-dev--deploy", provider=NONPROD)
+    state = (*STATE, made)
     with serving({**CLEAN, **answers}) as api:
         environment = kubeconfig(tmp_path, api.url, api.url)
         inventory = scan(only(System.ARGOCD, api.url), state, environment=environment)
@@ -383,6 +385,63 @@ def test_an_application_that_claims_an_application_set_as_its_owner_is_found(tmp
         ),
         (None, "ApplicationSet", "nonprod-1: argocd/by-hand"),
     }
+
+
+def instances(dmz: ArgoCDInstance, url: str) -> Settings:
+    """Settings of two zones with an Argo CD each: that of `lab` on nonprod-1, and this one of `dmz`, with prod-1."""
+    base = only(System.ARGOCD, url)
+    lab = ArgoCDInstance(ONLY_INSTANCE, "nonprod-1", "argocd", "https://argocd.example.test", ("lab",))
+    prod = dataclasses.replace(base.clusters["prod-1"], zone="dmz")
+    argocd = dataclasses.replace(base.argocd, instances=(lab, dmz))
+    return dataclasses.replace(base, argocd=argocd, clusters={**base.clusters, "prod-1": prod}, zones=("lab", "dmz"))
+
+
+def test_what_is_made_in_the_second_argo_cd_is_found(tmp_path: Path) -> None:
+    """Also a project with the name of one that the first Argo CD has, and the cluster of the other zone."""
+    state = (*STATE, resource("kubernetes:argoproj.io/v1alpha1:AppProject", "argocd/alpha-prod", provider=PROD))
+    of_lab = {"server": base64.b64encode(b"https://nonprod.example.test").decode()}
+    of_dmz = {"server": base64.b64encode(b"https://prod.example.test").decode()}
+    empty = {f"{ARGO}/applications": items(), f"{ARGO}/applicationsets": items()}
+    first = {
+        f"{ARGO}/appprojects": items(item("alpha-dev", "argocd"), item("alpha-prod", "argocd")),
+        "/api/v1/namespaces/argocd/secrets": items(item("usine-alpha--x", "argocd", data=of_lab)),
+    }
+    second = {
+        f"{ARGO}/appprojects": items(item("alpha-prod", "argocd"), item("alpha-dev", "argocd"), item("beta", "argocd")),
+        "/api/v1/namespaces/argocd/secrets": items(
+            item("usine-alpha--x", "argocd", data=of_lab), item("usine-alpha--y", "argocd", data=of_dmz)
+        ),
+    }
+    dmz = ArgoCDInstance("dmz", "prod-1", "argocd", "https://argocd-dmz.example.test", ("dmz",))
+    with serving({**CLEAN, **empty, **first}) as near, serving({**CLEAN, **empty, **second}) as far:
+        inventory = scan(instances(dmz, near.url), state, environment=kubeconfig(tmp_path, near.url, far.url))
+    found = {(one.tenant, one.type.rpartition(":")[2], one.name, one.provider) for one in inventory.found}
+    assert inventory.gaps == ()
+    assert found == {
+        ("alpha", "AppProject", "nonprod-1: argocd/alpha-prod", NONPROD),
+        ("alpha", "AppProject", "prod-1: argocd/alpha-dev", PROD),
+        ("beta", "AppProject", "prod-1: argocd/beta", PROD),
+        # The server has one answer for credentials of repositories and of clusters.
+        ("alpha", "Secret", "nonprod-1: argocd/usine-alpha--x", NONPROD),
+        ("alpha", "Secret", "prod-1: argocd/usine-alpha--x", PROD),
+        ("alpha", "Secret", "prod-1: argocd/usine-alpha--y", PROD),
+        (None, "Secret", "prod-1: argocd/usine-alpha--x", PROD),
+    }
+    (registered,) = (one for one in inventory.found if one.type.endswith(":Secret") and one.tenant is None)
+    assert registered.detail == "the credential of a cluster, https://nonprod.example.test"
+
+
+def test_an_argo_cd_in_a_second_namespace_of_the_same_cluster_is_scanned(tmp_path: Path) -> None:
+    edge = ARGO.replace("argocd", "argocd-edge")
+    paths = ("appprojects", "applications", "applicationsets")
+    empty = {f"{prefix}/{path}": items() for prefix in (ARGO, edge) for path in paths}
+    secrets = {f"/api/v1/namespaces/{name}/secrets": items() for name in ("argocd", "argocd-edge")}
+    made = {f"{edge}/appprojects": items(item("default", "argocd-edge"), item("alpha-dev", "argocd-edge"))}
+    dmz = ArgoCDInstance("dmz", "nonprod-1", "argocd-edge", "https://argocd-edge.example.test", ("dmz",))
+    with serving({**CLEAN, **empty, **secrets, **made}) as api:
+        environment = kubeconfig(tmp_path, api.url, api.url)
+        inventory = scan(instances(dmz, api.url), STATE, environment=environment)
+    assert names(inventory) == {("alpha", "AppProject", "nonprod-1: argocd-edge/alpha-dev")}
 
 
 @pytest.mark.parametrize("system", [System.KUBERNETES, System.ARGOCD])

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from model.argocd import ArgoCDInstance
 from model.clusters import Operator
 from model.settings import FoundationMode, System
 from tests.drift.inventory.api_server import serving
@@ -83,6 +84,19 @@ def test_what_no_file_asks_for_is_found_in_the_namespaces_of_tenants_and_argo_cd
 
 def test_rules_of_the_team_are_its_own_where_the_cluster_opens_them(tmp_path: Path) -> None:
     assert look(tmp_path, Operator.MONITORING) == ALWAYS | {("alpha", "PodMonitor", "prod-1: alpha-prod/team")}
+
+
+def test_what_is_made_for_a_tenant_in_the_second_argo_cd_is_found(tmp_path: Path) -> None:
+    """Also by the name that the first Argo CD has on another cluster."""
+    base = only(System.OBSERVABILITY, "http://127.0.0.1:9").argocd
+    first = dataclasses.replace(base.instances[0], zones=("lab",))
+    second = ArgoCDInstance("dmz", "prod-1", "argocd", "https://argocd-dmz.example.test", ("dmz",))
+    argocd = dataclasses.replace(base, instances=(first, second))
+    assert look(tmp_path, argocd=argocd) - look(tmp_path) == {
+        ("alpha", "AlertmanagerConfig", "prod-1: argocd/alpha"),
+        ("alpha", "AlertmanagerConfig", "prod-1: argocd/extra"),
+        ("beta", "PrometheusRule", "prod-1: argocd/beta"),
+    }
 
 
 def _in_grafana(api: str, plural: str, *names: str, **labels: str) -> dict[str, Any]:

@@ -146,9 +146,12 @@ class InventoryScope:
         """Return all managed objects of a type."""
         return self._by_type.get(type_, ())
 
-    def knows(self, type_: str, id_: str) -> bool:
-        """Return whether the state has an object of this type with this id of the plugin."""
-        return (type_, id_) in self._ids
+    def knows(self, type_: str, id_: str, provider: str | None = None) -> bool:
+        """Return whether the state has an object of this type with this id of the plugin.
+
+        With `provider`, only one that this provider reaches: two clusters may have objects with the same id.
+        """
+        return (type_, id_) in self._ids if provider is None else (type_, id_, provider) in self._ids_by_provider
 
     def owner(self, name: str, separators: str) -> str | None:
         """Return the tenant whose slug is the name, or the name up to one of the separators; None if there is none.
@@ -173,3 +176,7 @@ class InventoryScope:
         return frozenset(
             ids | {(r.type, r.outputs["id"]) for r in self.resources if isinstance(r.outputs.get("id"), str)}
         )
+
+    @cached_property
+    def _ids_by_provider(self) -> frozenset[tuple[str, str, str]]:
+        return frozenset((resource.type, resource.id, resource.provider) for resource in self.resources)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Final
 
+from model.argocd import ArgoCDInstance
 from model.clusters import Operator
 from model.naming import GRAFANA_PREFIX, TENANT_LABEL
 from model.settings import GrafanaSettings, System
@@ -77,13 +78,10 @@ class ObservabilityInventory:
             tenants = tenants_on(self._scope, server.clusters)
             for kind in (*_PLATFORM, *_OPENED):
                 yield InventoryScan(tenants, partial(self._in_namespaces, server, kind))
-            argocd = self._scope.settings.argocd
-            if self._scope.settings.on(System.ARGOCD) and argocd.cluster in server.clusters:
-                for kind in (_RECEIVERS, _RULES):
-                    yield InventoryScan(
-                        self._scope.everyone, partial(self._for_deployments, server, kind, argocd.namespace)
-                    )
-
+            for argocd in self._scope.settings.argocd.instances if self._scope.settings.on(System.ARGOCD) else ():
+                if argocd.cluster in server.clusters:
+                    for kind in (_RECEIVERS, _RULES):
+                        yield InventoryScan(self._scope.everyone, partial(self._for_deployments, server, kind, argocd))
             grafana = self._scope.settings.observability.grafana
             if grafana is not None and grafana.cluster in server.clusters:
                 for kind in _GRAFANA:
@@ -121,16 +119,15 @@ class ObservabilityInventory:
             if not self._scope.knows(kind.type, id_):
                 yield self._found(cluster, tenant, kind, id_, _DETAILS.get(kind, ""))
 
-    def _for_deployments(self, server: ClusterServer, kind: KubernetesKind, namespace: str) -> Iterator[Found]:
-        """Objects with a tenant's label or name in Argo CD's namespace."""
-        for item in server.client.items(kind, namespace):
+    def _for_deployments(self, server: ClusterServer, kind: KubernetesKind, argocd: ArgoCDInstance) -> Iterator[Found]:
+        """Objects with a tenant's label or name in the namespace of an Argo CD."""
+        for item in server.client.items(kind, argocd.namespace):
             metadata = item["metadata"]
             label, name = (metadata.get("labels") or {}).get(TENANT_LABEL), metadata["name"]
             tenant = next((slug for slug in (label, name) if slug in self._scope.slugs), None)
-            id_ = f"{namespace}/{name}"
-            if tenant is not None and not self._scope.knows(kind.type, id_):
-                cluster = self._scope.settings.argocd.cluster
-                yield self._found(cluster, tenant, kind, id_, _DETAILS.get(kind, ""))
+            id_ = f"{argocd.namespace}/{name}"
+            if tenant is not None and not self._scope.knows(kind.type, id_, f"kubernetes-{argocd.cluster}"):
+                yield self._found(argocd.cluster, tenant, kind, id_, _DETAILS.get(kind, ""))
 
     def _found(self, cluster: str, tenant: str | None, kind: KubernetesKind, id_: str, detail: str) -> Found:
         return found(self._scope, System.OBSERVABILITY, cluster, tenant, kind, id_, detail)
