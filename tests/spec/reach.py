@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
+from tests.spec.key_changes import CHANGES, NOT_IN_THE_PLAN
+
 PAGE: Final = Path(__file__).parents[2] / "docs" / "fields.md"
 _BEGIN: Final = "<!-- keys: written by python -m tests.spec.reach -->"
 _END: Final = "<!-- end of keys -->"
@@ -85,9 +87,9 @@ def main() -> None:
 
     table = [
         row_elsewhere(every.path_of(key), stated.reader, stated.test)
-        if (stated := every.NOT_IN_THE_PLAN.get(key))
+        if (stated := NOT_IN_THE_PLAN.get(key))
         else row(every.path_of(key), every.types_changed(key))
-        for key in every.CHANGES
+        for key in CHANGES
     ]
     PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), table), encoding="utf-8")
 

@@ -13,8 +13,8 @@ from model.argocd import ArgoCDInstance
 from model.clusters import Operator
 from model.settings import FoundationMode, System
 from tests.drift.inventory.api_server import serving
+from tests.drift.inventory.clusters import CLEAN, NONPROD, PROD, item, items, kubeconfig
 from tests.drift.inventory.scanning import only, resource, scan
-from tests.drift.inventory.test_clusters import CLEAN, NONPROD, PROD, item, items, kubeconfig
 from usine.drift.inventory import Managed
 
 API, RECEIVERS = "/apis/monitoring.coreos.com/v1", "/apis/monitoring.coreos.com/v1alpha1"
