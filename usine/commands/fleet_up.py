@@ -21,13 +21,14 @@ from usine.commands.fleet_open import (
     open_fleet,
     positive,
     print_report,
+    run_id,
 )
 from usine.commands.fleet_plan import lines_of
 from usine.engine.cli import EngineError
 from usine.engine.sources import commit_of
 from usine.fleet.planning import FleetPlan, FleetTask, make_fleet_plan
 from usine.fleet.records import Result, RunRecord, digest_of_ids
-from usine.fleet.removals import RemovalCount, tenant_removals
+from usine.fleet.removals import RemovalCount, SharedRemovals, leaving_tenants, tenant_removals, too_many_removed
 from usine.fleet.report import applied_entries, fleet_report, result_of, why_of
 from usine.fleet.running import Done, Workers
 from usine.report.ids import NoticeId
@@ -60,6 +61,21 @@ def register(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "--tenant", metavar="SLUG", action="append", default=[], help="only this tenant and the foundation; repeatable"
     )
     parser.add_argument(
+        "--removed",
+        metavar="SLUG",
+        action="append",
+        default=[],
+        help="like --tenant, for a tenant whose file is gone; does nothing if its stack is gone, too",
+    )
+    parser.add_argument("--only", choices=("foundation", "tenants"), help="run this part only")
+    parser.add_argument(
+        "--run",
+        metavar="ID",
+        dest="run_id",
+        type=run_id,
+        help="with several jobs, the same for all: they add up what they remove",
+    )
+    parser.add_argument(
         "--first",
         metavar="SLUG",
         action="append",
@@ -88,7 +104,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"usine fleet up: {error}", file=sys.stderr)
         return 1
     print_report(report)
-    return _exit_code(report, results)
+    return exit_code(report, results)
 
 
 @dataclass
@@ -122,10 +138,11 @@ class _Run:
         print("\n".join(lines_of(plan)), flush=True)
         needed = len(plan.tasks)
         stacks = needed + plan.unchanged
-        self.leaving = frozenset(_leaving(self.fleet, plan.tasks))
+        self.leaving = leaving_tenants(plan.tasks, self.fleet.archived)
         if not self._refused():
-            count = RemovalCount(self.fleet.settings, self.allowed, self.leaving)
-            foundation = [task for task in plan.tasks if task.slug is None]
+            shared = SharedRemovals(self.fleet.records, self.args.run_id) if self.args.run_id else None
+            count = RemovalCount(self.fleet.settings, self.allowed, self.leaving, shared)
+            foundation = [task for task in plan.tasks if task.slug is None and self.args.only != "tenants"]
             if self._stacks(foundation, count):
                 # A run of the foundation may have created objects again that tenants refer to.
                 tenants = [task for task in (self._plan() if foundation else plan).tasks if task.slug is not None]
@@ -157,21 +174,16 @@ class _Run:
     def _refused(self) -> bool:
         existing = sum(1 for slug in self.runs if slug is not None)
         refusals = tenant_removals(self.leaving, existing, self.fleet.settings, self.allowed)
-        self.notices += [
-            Notice(
-                NoticeId.MASS_REMOVAL,
-                Severity.ERROR,
-                refusal.text,
-                remedy=f"if it is intended: --allow-removals {refusal.kind}={refusal.removed}",
-            )
-            for refusal in refusals
-        ]
+        self.notices += refusals
         for notice in self.notices:
             print(f"refused: {notice.text}\n  {notice.remedy}")
         return bool(refusals)
 
     def _chosen(self, tasks: Sequence[FleetTask]) -> Sequence[FleetTask]:
-        chosen = [task for task in tasks if not self.args.tenant or task.slug in self.args.tenant]
+        if self.args.only == "foundation":
+            return []
+        named = {*self.args.tenant, *self.args.removed}
+        chosen = [task for task in tasks if not named or task.slug in named]
         return chosen[: self.args.limit]
 
     def _stacks(self, tasks: Sequence[FleetTask], count: RemovalCount) -> bool:
@@ -183,19 +195,20 @@ class _Run:
             self.fleet.job(task.slug, task.last, "up", "--wait", WAIT, *extra, removed=task.removed) for task in tasks
         )
         fatal = False
-        for done in self.workers.run(jobs, lambda: not (count.exceeded or self._too_many_failed())):
+
+        def go_on() -> bool:
+            count.read()
+            return not (count.exceeded or self._too_many_failed())
+
+        for done in self.workers.run(jobs, go_on):
             self.ended.append(done)
             task = by_slug[done.job.slug]
             result = result_of(done)
             print(f"{task.slug or FOUNDATION}: {result.value} in {duration(done.seconds)}: {why_of(done)}", flush=True)
             self._record(task, done, result)
             fatal = task.slug is None and result not in {Result.APPLIED, Result.PARTIAL}
-            count.add(applied_entries(done))
-        for removal in count.exceeded:
-            self._stop(
-                f"{removal.removed} objects of type {removal.kind} were removed",
-                f"if it is intended: --allow-removals {removal.kind}=N, with the number of the whole fleet",
-            )
+            count.add(task.slug, applied_entries(done))
+        self.notices += too_many_removed(count.exceeded)
         if self._too_many_failed():
             self._stop("too many stacks failed (--max-failures)", "correct the change, and run it again")
         return not (fatal or count.exceeded or self._too_many_failed() or self.workers.stopped)
@@ -249,6 +262,7 @@ class _Run:
             task.slug in self.fleet.archived,
             self._ids() if task.slug is None else "",
             self.fleet.layout.salt(done.job.settings),
+            self.args.run_id or "",
         )
         self.fleet.records.write_run(task.slug, record)
 
@@ -262,19 +276,8 @@ class _Run:
         return digest_of_ids({r["urn"]: str(r.get("id", "")) for r in resources})
 
 
-def _leaving(fleet: Fleet, tasks: Sequence[FleetTask]) -> set[str]:
-    """Return the tenants that this run archives or removes."""
-    return {
-        task.slug
-        for task in tasks
-        if task.slug is not None
-        and task.last is not None
-        and not task.last.archived
-        and (task.removed or task.slug in fleet.archived)
-    }
-
-
-def _exit_code(report: Report, results: Sequence[Result]) -> int:
+def exit_code(report: Report, results: Sequence[Result]) -> int:
+    """Return the exit code of a run with these results of its stacks; see the epilog."""
     if Result.INTERRUPTED in results:
         return 130
     if all(result is Result.APPLIED for result in results) and not any(

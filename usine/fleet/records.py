@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import enum
 import hashlib
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -74,6 +75,7 @@ class RunRecord:
     `text` is the verdict of its report. `waits`: people have no account yet, so that a later run may add them.
     `archived`: the tenant was archived. `objects` is the digest of the ids of the stack's objects (foundation only).
     `salt` is what the engine added to the settings file of the stack: another one would encrypt every secret again.
+    `run` is the id of the run of the fleet, if it has several jobs.
     """
 
     inputs: Inputs
@@ -86,6 +88,7 @@ class RunRecord:
     archived: bool = False
     objects: str = ""
     salt: str = ""
+    run: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,7 @@ class ScanRecord:
 
 _RUN: Final = TypeAdapter(RunRecord)
 _SCAN: Final = TypeAdapter(ScanRecord)
+_COUNTS: Final = TypeAdapter(dict[str, int])
 
 
 @contextmanager
@@ -153,6 +157,22 @@ class Records:
         with _translated():
             for kind in ("runs", "scans", "reports"):
                 self.storage.remove(*self._path(kind, slug))
+
+    def write_removals(self, run: str, slug: str | None, counts: Mapping[str, int]) -> None:
+        """Record how many objects of each type a run of a stack removed. Each such run has its own file."""
+        name = f"{_FOUNDATION if slug is None else slug}.{time.time_ns()}{_SUFFIX}"
+        with _translated():
+            self.storage.write(_COUNTS.dump_json(dict(counts)), *self._folder("removals"), run, name)
+
+    def removal_names(self, run: str) -> list[str]:
+        """Return the names of the files with the removals of a run."""
+        with _translated():
+            return [name for name in self.storage.names(*self._folder("removals"), run) if name.endswith(_SUFFIX)]
+
+    def removals(self, run: str, name: str) -> dict[str, int]:
+        """Return the content of a file with removals."""
+        with _translated():
+            return _COUNTS.validate_json(self.storage.read(*self._folder("removals"), run, name) or b"")
 
     def _all(self, kind: str, parse: Callable[[bytes], _Record]) -> dict[str | None, _Record]:
         with _translated(), ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
