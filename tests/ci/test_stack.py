@@ -170,11 +170,7 @@ def _write_once_ready(lab: TestLab, path: str, content: dict[str, str]) -> None:
 
 def role(pipelines: Pipelines, ref: str) -> None:
     """Create the two roles of docs/ci.md for the jobs of a branch of this project."""
-    page = vault_policies.PAGE.read_text(encoding="utf-8")
-    roles = re.findall(r"(?s)bao write auth/jwt/role/(\S+) - <<'JSON'\n(.*?)\nJSON", page)
-    assert {name for name, _ in roles} == {"usine-pipeline", "usine-look"}
-    for name, text in roles:
-        body = json.loads(text)
+    for name, body in vault_policies.roles().items():
         body["bound_claims"] |= {
             "project_id": str(pipelines.repository.project.id), "ref": ref, "environment": STACK,
         }  # fmt: skip
