@@ -211,6 +211,24 @@ def test_a_job_that_is_started_again_continues(fleet: Fake) -> None:
     assert fleet.calls() == ["prod.beta up"]
 
 
+def test_a_job_of_an_older_pipeline_sets_nothing_back(fleet: Fake, capsys: pytest.CaptureFixture[str]) -> None:
+    """GitLab lets people start an old job again, with the old files."""
+    old = write(fleet, run="9")
+    assert set(play(old).values()) == {0}
+    fleet.tenant("beta", "labels: {a: b}\n")
+    assert set(play(write(fleet, run="10")).values()) == {0}
+    fleet.tenant("beta")
+    fleet.calls()
+    capsys.readouterr()
+    assert cli.main(command(old["tenant beta"])) == 1
+    assert "not run, because a later pipeline has run them: beta" in capsys.readouterr().out
+    assert cli.main(command(old["tenant alpha"])) == 0, "nothing has changed since"
+    assert fleet.calls() == []
+    # The same files in a new commit are a change of their own.
+    assert set(play(write(fleet, run="11")).values()) == {0}
+    assert fleet.calls() == ["prod.beta up"]
+
+
 # Removals ---------------------------------------------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from model.problems import SpecError
+from model.texts import enumerate_words
 from pulumi_facts.checkpoint import resources_of
 from pulumi_facts.urns import address_of
 from usine.commands.common import ROOT, find_tenant, read_waivers_beside, report_problems
@@ -36,6 +37,7 @@ from usine.report.model import FOUNDATION, Notice, Report, Severity
 from usine.report.words import duration
 from usine.rules.reading import allowances
 
+_SHOWN = 10
 _EPILOG = """\
 exit code: 0 all chosen stacks that needed a run were applied; 4 some were, others failed, were refused or were not
 begun; 1 nothing was applied; 130 interrupted. Run it again to continue: stacks that were applied are not run again.
@@ -73,7 +75,7 @@ def register(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         metavar="ID",
         dest="run_id",
         type=run_id,
-        help="with several jobs, the same for all: they add up what they remove",
+        help="the id of the pipeline: its jobs add up what they remove, and run no stack that a later one has run",
     )
     parser.add_argument(
         "--first",
@@ -143,6 +145,7 @@ class _Run:
             shared = SharedRemovals(self.fleet.records, self.args.run_id) if self.args.run_id else None
             count = RemovalCount(self.fleet.settings, self.allowed, self.leaving, shared)
             foundation = [task for task in plan.tasks if task.slug is None and self.args.only != "tenants"]
+            foundation = self._current(foundation)
             if self._stacks(foundation, count):
                 # A run of the foundation may have created objects again that tenants refer to.
                 tenants = [task for task in (self._plan() if foundation else plan).tasks if task.slug is not None]
@@ -184,7 +187,17 @@ class _Run:
             return []
         named = {*self.args.tenant, *self.args.removed}
         chosen = [task for task in tasks if not named or task.slug in named]
-        return chosen[: self.args.limit]
+        return self._current(chosen)[: self.args.limit]
+
+    def _current(self, tasks: Sequence[FleetTask]) -> list[FleetTask]:
+        """Return the tasks without those that a later pipeline has run: a job that is started again is no rollback."""
+        run = self.args.run_id or ""
+        late = [task for task in tasks if task.last is not None and task.last.is_later(run)]
+        if late:
+            names = enumerate_words([task.slug or FOUNDATION for task in late], _SHOWN)
+            text = f"not run, because a later pipeline has run them: {names}"
+            self.notices.append(Notice(NoticeId.FLEET, Severity.WARNING, text, remedy="run the default branch"))
+        return [task for task in tasks if task not in late]
 
     def _stacks(self, tasks: Sequence[FleetTask], count: RemovalCount) -> bool:
         """Run stacks; return whether others may follow."""

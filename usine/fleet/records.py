@@ -90,6 +90,10 @@ class RunRecord:
     salt: str = ""
     run: str = ""
 
+    def is_later(self, run: str) -> bool:
+        """Return whether this is of a later pipeline than `run`: GitLab's ids only grow."""
+        return self.run.isdecimal() and run.isdecimal() and int(self.run) > int(run)
+
 
 @dataclass(frozen=True, slots=True)
 class ScanRecord:
