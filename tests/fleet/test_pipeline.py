@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,7 @@ def test_gitlab_reads_the_file(fleet: Fake) -> None:
         assert (resolved.get("variables", {}).get("VAULT_ROLE") == "usine-pipeline") is changes
         assert resolved["environment"].get("action", "start") == ("start" if changes else "access")
         assert resolved["environment"]["name"] == "prod"
+    # None is the one of the job that waits for this pipeline (prod/fleet): both would wait for ever.
     groups = [job["resource_group"] for job in jobs.values()]
     assert groups == ["prod", *(f"prod.{slug}" for slug in SLUGS), "prod/report"]
 
@@ -251,6 +253,16 @@ def test_the_jobs_of_a_run_add_up_what_they_remove(fleet: Fake) -> None:
     assert cli.main(command(jobs["tenant delta"])) == 1
     assert cli.main([*command(jobs["tenant delta"]), "--allow-removals", "vault:index/policy:Policy=90"]) == 0
     assert cli.main(command(write(fleet, run="3")["tenant gamma"])) == 0
+
+
+def test_removals_of_old_runs_are_removed(fleet: Fake) -> None:
+    folder = fleet.root / ".usine" / "fleet" / "prod" / "removals"
+    new = time.time_ns()
+    for run, name in (("7", f"alpha.{new - 91 * 24 * 3600 * 10**9}.json"), ("8", f"alpha.{new}.json")):
+        (folder / run).mkdir(parents=True)
+        (folder / run / name).write_text('{"x": 60}', encoding="utf-8")
+    assert set(play(write(fleet)).values()) == {0}
+    assert [path.parent.name for path in folder.glob("*/*")] == ["8"]
 
 
 def test_removals_that_cannot_be_read_stop_the_run(fleet: Fake, capsys: pytest.CaptureFixture[str]) -> None:

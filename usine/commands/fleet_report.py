@@ -67,11 +67,13 @@ def _report(fleet: Fleet, args: argparse.Namespace) -> tuple[Report, tuple[Resul
     ended |= {slug: _done(fleet, slug, None) for slug in _removed(fleet, inputs.keys() | runs.keys())}
     waiting = [task for task in make_fleet_plan(inputs, runs).tasks if task.slug not in ended]
     stacks = len(inputs.keys() | runs.keys() | ended.keys())
-    today = datetime.datetime.now(datetime.UTC).date()
+    now = datetime.datetime.now(datetime.UTC)
+    today = now.date()
     waivers = read_waivers_beside(args.settings, fleet.platform.settings, today)
     allowed = {**allowances(waivers, today), **dict(args.allow_removals)}
     count = RemovalCount(fleet.settings, allowed, (), SharedRemovals(fleet.records, args.run_id))
     count.read()
+    fleet.records.remove_old_removals(now)
     report = fleet_report(
         fleet.layout.base,
         list(ended.values()),

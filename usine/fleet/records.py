@@ -26,6 +26,8 @@ _SIDE_BY_SIDE: Final = 32
 #: The file of the foundation. No slug has an underscore.
 _FOUNDATION: Final = "_foundation"
 _SUFFIX: Final = ".json"
+#: How long the removals of a run are kept.
+_KEPT: Final = datetime.timedelta(days=90)
 
 _Record = TypeVar("_Record")
 
@@ -177,6 +179,15 @@ class Records:
         """Return the content of a file with removals."""
         with _translated():
             return _COUNTS.validate_json(self.storage.read(*self._folder("removals"), run, name) or b"")
+
+    def remove_old_removals(self, now: datetime.datetime) -> None:
+        """Remove the removals of runs that ended long ago: nobody starts their jobs again."""
+        with _translated():
+            for run in self.storage.names(*self._folder("removals")):
+                for name in self.removal_names(run):
+                    moment = name.removesuffix(_SUFFIX).rpartition(".")[2]
+                    if moment.isdecimal() and int(moment) / 1e9 < (now - _KEPT).timestamp():
+                        self.storage.remove(*self._folder("removals"), run, name)
 
     def _all(self, kind: str, parse: Callable[[bytes], _Record]) -> dict[str | None, _Record]:
         with _translated(), ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
