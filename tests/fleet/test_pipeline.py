@@ -139,7 +139,7 @@ def test_more_tenants_than_jobs_share_them(fleet: Fake) -> None:
     jobs = write(fleet, "--jobs", "2", "--workers", "3")
     assert list(jobs) == ["foundation", "tenants 1/2", "tenants 2/2", "report"]
     words = command(jobs["tenants 1/2"])
-    assert words[-6:] == ["--workers", "3", "--tenant", "alpha", "--tenant", "delta"]
+    assert words[-6:] == ["--among", "alpha", "--among", "delta", "--workers", "3"]
     groups = [job["resource_group"] for job in jobs.values()]
     assert groups == ["prod", "prod/tenants-1", "prod/tenants-2", "prod/report"]
     assert set(play(jobs).values()) == {0}
@@ -279,7 +279,7 @@ def test_a_removed_tenant_has_a_job_which_may_be_started_again(fleet: Fake) -> N
     (fleet.root / "projects.d" / "beta.yaml").unlink()
     fleet.calls()
     jobs = write(fleet, "--jobs", "1", run="2")
-    assert command(jobs["tenant beta"])[-2:] == ["--removed", "beta"]
+    assert command(jobs["tenant beta"])[-2:] == ["--among", "beta"]
     assert play({"tenant beta": jobs["tenant beta"], "report": jobs["report"]}) == {"tenant beta": 0, "report": 0}
     assert fleet.calls() == ["prod.beta up", "pulumi stack rm --force --yes --non-interactive --stack prod.beta"]
     assert merged(fleet).verdict == "1 stack run: 1 applied; 4 unchanged."
@@ -301,7 +301,7 @@ def test_too_many_removed_tenants_are_refused_before_a_file_is_written(
     assert "refused: 2 of 4 tenants would be archived or removed" in capsys.readouterr().out
     assert not out.exists()
     # A job refuses it as well: the files may differ from those that the plan was made of.
-    assert fleet.run("up", "--run", "2", "--only", "tenants", "--removed", "beta") == 1
+    assert fleet.run("up", "--run", "2", "--only", "tenants", "--among", "beta") == 1
 
 
 # Wrong use --------------------------------------------------------------------------------------------------------

@@ -63,11 +63,12 @@ def register(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "--tenant", metavar="SLUG", action="append", default=[], help="only this tenant and the foundation; repeatable"
     )
     parser.add_argument(
-        "--removed",
+        "--among",
         metavar="SLUG",
         action="append",
         default=[],
-        help="like --tenant, for a tenant whose file is gone; does nothing if its stack is gone, too",
+        help="of the tenants that would be run, only this one; without an error if it has neither a file nor a stack, "
+        "as the jobs of a pipeline need it; repeatable",
     )
     parser.add_argument("--only", choices=("foundation", "tenants"), help="run this part only")
     parser.add_argument(
@@ -185,7 +186,7 @@ class _Run:
     def _chosen(self, tasks: Sequence[FleetTask]) -> Sequence[FleetTask]:
         if self.args.only == "foundation":
             return []
-        named = {*self.args.tenant, *self.args.removed}
+        named = {*self.args.tenant, *self.args.among}
         chosen = [task for task in tasks if not named or task.slug in named]
         return self._current(chosen)[: self.args.limit]
 

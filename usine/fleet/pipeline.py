@@ -56,10 +56,10 @@ class ChildPipeline:
                 # A part of the foundation failed: the tenants run, as in `usine fleet up`.
                 "allow_failure": {"exit_codes": [4]}
             }
-        words = {task.slug: ("--removed" if task.removed else "--tenant", task.slug) for task in tasks if task.slug}
-        found |= self._tenants("first", [words[slug] for slug in words if slug in first])
-        later = [words[slug] for slug in words if slug not in first]
-        found |= self._tenants("tenants", [*later, *(("--tenant", slug) for slug in others)], len(later))
+        slugs = [task.slug for task in tasks if task.slug]
+        found |= self._tenants("first", [slug for slug in slugs if slug in first])
+        later = [slug for slug in slugs if slug not in first]
+        found |= self._tenants("tenants", [*later, *others], len(later))
         document: dict[str, object] = {
             "include": [{"local": SHARED}],
             "stages": ["foundation", "first", "tenants", "report"],
@@ -67,22 +67,19 @@ class ChildPipeline:
         }
         return yaml.safe_dump(document, sort_keys=False, width=LONGEST)
 
-    def _tenants(
-        self, stage: str, tenants: Sequence[tuple[str, str]], certain: int | None = None
-    ) -> Mapping[str, object]:
+    def _tenants(self, stage: str, slugs: Sequence[str], certain: int | None = None) -> Mapping[str, object]:
         """Return the jobs of a stage. The first `certain` tenants need a run (all: None)."""
-        certain = len(tenants) if certain is None else certain
-        count = min(self.jobs, certain + math.ceil((len(tenants) - certain) / _OTHERS_IN_A_JOB))
-        groups = [tenants[number::count] for number in range(count)]
+        certain = len(slugs) if certain is None else certain
+        count = min(self.jobs, certain + math.ceil((len(slugs) - certain) / _OTHERS_IN_A_JOB))
         found: dict[str, object] = {}
-        for number, group in enumerate(groups, 1):
-            words = [word for tenant in group for word in tenant]
+        for number in range(1, count + 1):
+            group = slugs[number - 1 :: count]
+            words = ["--only", "tenants", *(word for slug in group for word in ("--among", slug))]
             if len(group) == 1:
-                ((_, slug),) = group
-                found[f"tenant {slug}"] = self._job(stage, self.layout.stack(slug), "--only", "tenants", *words)
+                found[f"tenant {group[0]}"] = self._job(stage, self.layout.stack(group[0]), *words)
             else:
-                more = ("--only", "tenants", "--workers", str(self.workers), *words)
-                found[f"{stage} {number}/{count}"] = self._job(stage, f"{self.layout.base}/{stage}-{number}", *more)
+                shared = f"{self.layout.base}/{stage}-{number}"
+                found[f"{stage} {number}/{count}"] = self._job(stage, shared, *words, "--workers", str(self.workers))
         return found
 
     def _job(self, stage: str, group: str, *words: str) -> dict[str, object]:
