@@ -49,6 +49,10 @@ def test_each_event_has_its_jobs(repository: Repository) -> None:
     (schedule,) = project.pipelineschedules.list(get_all=True)
     schedule.play()
     assert pipelines(project)[-1] == ("schedule", {"fleet-drift"})
+    often = project.pipelineschedules.create({"ref": "main", "description": "run", "cron": "0 * * * *"})
+    often.variables.create({"key": "USINE_FLEET_RUN", "value": "yes"})
+    project.pipelineschedules.get(often.id).play()
+    assert (pipelines(project)[-1], bridges(project)) == (("schedule", {"fleet-plan"}), {"fleet-up"})
     project.pipelines.create({"ref": "main"})
     assert bridges(project) == {"fleet-up"}
     jobs = pipelines(project)[-1][1]
