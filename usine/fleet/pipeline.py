@@ -20,7 +20,7 @@ from usine.fleet.planning import FleetTask
 SHARED: Final = ".gitlab/ci/stack.gitlab-ci.yml"
 #: GitLab allows 500 jobs with an environment in a pipeline (plan limit `ci_pipeline_deployments`).
 MOST_JOBS: Final = 400
-#: The default limit of GitLab for a configuration before 17.2 (`max_yaml_size_bytes`); since then it is twice as high.
+#: The lowest default of GitLab for the size of a configuration (`max_yaml_size_bytes`); newer versions have 2 MiB.
 LONGEST: Final = 2**20
 #: How many tenants that probably need no run share a job at most, before the number of jobs is the limit.
 _OTHERS_IN_A_JOB: Final = 20
