@@ -22,6 +22,14 @@ def policies() -> dict[str, str]:
     return {name: text for text, name in blocks}
 
 
+def roles() -> dict[str, dict[str, Any]]:
+    """Return the roles of the pipeline's jobs as docs/ci.md prints them."""
+    page = PAGE.read_text(encoding="utf-8")
+    found = re.findall(r"(?s)bao write auth/jwt/role/(\S+) - <<'JSON'\n(.*?)\nJSON", page)
+    assert {name for name, _ in found} == {"usine-pipeline", "usine-look"}
+    return {name: json.loads(text) for name, text in found}
+
+
 def write(vault: Any) -> None:
     """Write them to a server."""
     for name, text in policies().items():

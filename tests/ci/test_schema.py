@@ -1,4 +1,4 @@
-"""Checks the pipeline file with GitLab's published schema, and conditions that a schema cannot express."""
+"""Checks the pipeline files with GitLab's published schema, and conditions that a schema cannot express."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ import pytest
 import yaml
 
 from lab.standins.gitlab import ci_yaml
+from usine.fleet.pipeline import SHARED
 
 ROOT = Path(__file__).resolve().parents[2]
-FILE = ROOT / ".gitlab-ci.yml"
+FILES = (ROOT / ".gitlab-ci.yml", ROOT / SHARED)
+STACK = {"preview", "up", "drift", "fleet-plan", "fleet-drift"}
 NOT_JOBS = {"stages", "workflow", "variables", "default"}
 
 
@@ -26,7 +28,9 @@ def validate(path: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def content() -> dict[str, Any]:
-    return ci_yaml.parse(FILE.read_text(encoding="utf-8"))
+    main, shared = (ci_yaml.parse(file.read_text(encoding="utf-8")) for file in FILES)
+    assert main.pop("include") == [{"local": SHARED}]
+    return ci_yaml.merge(shared, main)
 
 
 def merged(content: dict[str, Any], name: str) -> dict[str, Any]:
@@ -40,8 +44,9 @@ def jobs(content: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {name: merged(content, name) for name in content if name not in NOT_JOBS and not name.startswith(".")}
 
 
-def test_the_published_schema_accepts_the_file() -> None:
-    done = validate(FILE)
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_the_published_schema_accepts_the_file(file: Path) -> None:
+    done = validate(file)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -71,25 +76,43 @@ def test_needed_jobs_exist(content: dict[str, Any], jobs: dict[str, dict[str, An
 
 def test_no_artifact_is_public(jobs: dict[str, dict[str, Any]]) -> None:
     kept = {name: job["artifacts"] for name, job in jobs.items() if "artifacts" in job}
-    assert set(kept) == {"check", "rules", "diff", "preview", "up", "drift"}
+    assert set(kept) == {"check", "rules", "diff", *STACK}
     for name, artifacts in kept.items():
         assert artifacts["access"] in {"developer", "maintainer"}, name
         assert artifacts["when"] == "always", f"{name}: the report of a failed job is needed most"
         assert artifacts["expire_in"], name
-    assert {name for name in kept if kept[name]["access"] == "maintainer"} == {"preview", "up", "drift"}
+    assert {name for name in kept if kept[name]["access"] == "maintainer"} == STACK
 
 
 def test_jobs_of_the_stack_are_restricted(jobs: dict[str, dict[str, Any]]) -> None:
     stack = {name: job for name, job in jobs.items() if "id_tokens" in job}
-    assert set(stack) == {"preview", "up", "drift"}
+    assert set(stack) == STACK
     for name, job in stack.items():
-        assert job["resource_group"] == "$USINE_STACK", name
+        assert job["resource_group"] == "$USINE_STACK" + ("/fleet" if name == "fleet-plan" else ""), name
         assert job["interruptible"] is False, name
         assert all("$CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH" in rule["if"] for rule in job["rules"]), name
 
 
-def test_the_file_has_no_secret_and_no_host() -> None:
-    text = FILE.read_text(encoding="utf-8")
+def test_only_a_protected_default_branch_starts_a_pipeline_that_a_job_wrote(jobs: dict[str, dict[str, Any]]) -> None:
+    """Its file can have any job, so the job that writes it has the same condition and reads only."""
+    (trigger,) = (name for name, job in jobs.items() if "trigger" in job)
+    job, writer = jobs[trigger], jobs["fleet-plan"]
+    assert job["trigger"]["include"] == [{"artifact": writer["artifacts"]["paths"][0], "job": "fleet-plan"}]
+    assert job["rules"] == writer["rules"]
+    (rule,) = job["rules"]
+    parts = set(rule["if"].split(" && "))
+    assert {"$CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH", '$CI_COMMIT_REF_PROTECTED == "true"'} <= parts
+    assert writer["environment"]["action"] == "access", "it cannot log in with the role that changes something"
+    # A passed variable, such as VAULT_ROLE, has precedence over those of the child pipeline's jobs.
+    assert job["trigger"]["forward"] == {"yaml_variables": False, "pipeline_variables": False}
+    # While one child pipeline runs, another one waits.
+    assert job["trigger"]["strategy"] == "depend"
+    assert job["resource_group"] == "$USINE_STACK/fleet"
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_the_file_has_no_secret_and_no_host(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
     assert "://" not in text
     values = yaml.safe_load(text.replace("!reference", ""))["variables"]
     assert not any(key.endswith(("_TOKEN", "_PASSWORD", "_SECRET")) for key in values)

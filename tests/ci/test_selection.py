@@ -44,3 +44,29 @@ def test_each_event_has_its_jobs(repository: Repository) -> None:
     schedule = project.pipelineschedules.create({"ref": "main", "description": "drift", "cron": "0 3 * * *"})
     schedule.play()
     assert pipelines(project)[-1] == ("schedule", {"drift"})
+
+    project.variables.create({"key": "USINE_LAYOUT", "value": "fleet"})
+    (schedule,) = project.pipelineschedules.list(get_all=True)
+    schedule.play()
+    assert pipelines(project)[-1] == ("schedule", {"fleet-drift"})
+    often = project.pipelineschedules.create({"ref": "main", "description": "run", "cron": "0 * * * *"})
+    often.variables.create({"key": "USINE_FLEET_RUN", "value": "yes"})
+    project.pipelineschedules.get(often.id).play()
+    assert (pipelines(project)[-1], bridges(project)) == (("schedule", {"fleet-plan"}), {"fleet-up"})
+    project.pipelines.create({"ref": "main"})
+    assert bridges(project) == {"fleet-up"}
+    jobs = pipelines(project)[-1][1]
+    assert {"check", "fleet-plan"} <= jobs
+    assert not jobs & {"preview", "up"}
+    # A child pipeline has the file that a job of this branch wrote: only a protected one starts it.
+    for protected in project.protectedbranches.list():
+        protected.delete()
+    project.pipelines.create({"ref": "main"})
+    assert bridges(project) == set()
+    assert not pipelines(project)[-1][1] & {"fleet-plan", "preview", "up"}
+
+
+def bridges(project: Any) -> set[str]:
+    """Return the jobs of the newest pipeline that start another one."""
+    newest = project.pipelines.list(order_by="id", sort="desc")[0]
+    return {job.name for job in project.pipelines.get(newest.id).bridges.list(get_all=True)}

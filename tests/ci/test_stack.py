@@ -30,6 +30,8 @@ from tests import vault_policies
 from tests.ci.checkout import as_checked_out
 from tests.ci.conftest import Repository, no_secret_in, push
 from tests.engine.harness import ROOT, Stack
+from usine.engine.storage import state_storage
+from usine.fleet.records import Records
 
 pytestmark = pytest.mark.servers
 
@@ -170,11 +172,7 @@ def _write_once_ready(lab: TestLab, path: str, content: dict[str, str]) -> None:
 
 def role(pipelines: Pipelines, ref: str) -> None:
     """Create the two roles of docs/ci.md for the jobs of a branch of this project."""
-    page = vault_policies.PAGE.read_text(encoding="utf-8")
-    roles = re.findall(r"(?s)bao write auth/jwt/role/(\S+) - <<'JSON'\n(.*?)\nJSON", page)
-    assert {name for name, _ in roles} == {"usine-pipeline", "usine-look"}
-    for name, text in roles:
-        body = json.loads(text)
+    for name, body in vault_policies.roles().items():
         body["bound_claims"] |= {
             "project_id": str(pipelines.repository.project.id), "ref": ref, "environment": STACK,
         }  # fmt: skip
@@ -241,6 +239,29 @@ def test_the_default_branch_is_applied_and_scanned_for_drift(pipelines: Pipeline
     assert pipelines.by_night().must().exit_code == 0
     (issue,) = project.issues.list(get_all=True)
     assert issue.state == "closed"
+
+
+def test_a_child_pipeline_runs_a_stack_per_tenant(pipelines: Pipelines, tmp_path: Path) -> None:
+    project = pipelines.repository.project
+    role(pipelines, "main")
+    project.protected_environments.create({"name": STACK, "deploy_access_levels": [{"access_level": 40}]})
+    project.variables.create({"key": "USINE_LAYOUT", "value": "fleet"})
+    project.pipelines.create({"ref": "main"})
+    try:
+        done = pipelines.checked("fleet-plan", "foundation", "tenant petitions", "report")
+        assert list(done) == ["fleet-plan", "foundation", "tenant petitions", "report"]
+        for job in done.values():
+            job.must()
+        report = json.loads(done["report"].read("paths/out/fleet.json"))
+        assert report["verdict"] == "2 stacks run: 2 applied; 0 unchanged."
+        assert {entry["action"] for entry in report["entries"]} == {"created"}
+        assert {entry["tenant"] for entry in report["entries"]} == {"petitions"}
+        assert "petitions.env.dev" in pipelines.lab.vault.sys.list_policies()["data"]["policies"]
+    finally:
+        stack = Stack(pipelines.lab, f"{STACK}.petitions", tmp_path / "petitions")
+        stack.close()
+        records = Records(state_storage(stack.environment), STACK)
+        records.storage.files.rm(records.storage.path(".usine", "fleet"), recursive=True)
 
 
 def since(job: Done) -> str:

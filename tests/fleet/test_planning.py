@@ -162,9 +162,11 @@ def removed(tenant: str, name: str = "x", kind: str = "vault:index/policy:Policy
 def test_removals_of_all_stacks_are_counted_together() -> None:
     count = RemovalCount(factories.settings(), {}, {"gone"})
     for number in range(50):
-        count.add([removed(f"t-{number}"), removed("gone"), dataclasses.replace(removed("a"), action=Action.CHANGED)])
+        count.add(
+            None, [removed(f"t-{number}"), removed("gone"), dataclasses.replace(removed("a"), action=Action.CHANGED)]
+        )
     assert not count.exceeded
-    count.add([dataclasses.replace(removed("b"), action=Action.REPLACED)])
+    count.add(None, [dataclasses.replace(removed("b"), action=Action.REPLACED)])
     assert [(removal.kind, removal.removed) for removal in count.exceeded] == [("vault:index/policy:Policy", 51)]
     allowing = RemovalCount(factories.settings(), {"vault:index/policy:Policy": 51}, ())
     allowing.counts = count.counts

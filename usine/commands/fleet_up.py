@@ -22,13 +22,14 @@ from usine.commands.fleet_open import (
     open_fleet,
     positive,
     print_report,
+    run_id,
 )
 from usine.commands.fleet_plan import SHOWN, by_why, lines_of
 from usine.engine.cli import EngineError
 from usine.engine.sources import commit_of
 from usine.fleet.planning import FleetPlan, FleetTask, WaitingTask
 from usine.fleet.records import Result, RunRecord, digest_of_ids
-from usine.fleet.removals import RemovalCount, tenant_removals
+from usine.fleet.removals import RemovalCount, SharedRemovals, leaving_tenants, tenant_removals, too_many_removed
 from usine.fleet.report import applied_entries, fleet_report, result_of, why_of
 from usine.fleet.running import Done, Workers
 from usine.report.ids import NoticeId
@@ -65,6 +66,22 @@ def register(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         help="only this tenant and the foundation, even if the tenant is held or its wave has not begun; repeatable",
     )
     parser.add_argument(
+        "--among",
+        metavar="SLUG",
+        action="append",
+        default=[],
+        help="of the tenants that would be run, only this one; without an error if it has neither a file nor a stack, "
+        "as the jobs of a pipeline need it; repeatable",
+    )
+    parser.add_argument("--only", choices=("foundation", "tenants"), help="run this part only")
+    parser.add_argument(
+        "--run",
+        metavar="ID",
+        dest="run_id",
+        type=run_id,
+        help="the id of the pipeline: its jobs add up what they remove, and run no stack that a later one has run",
+    )
+    parser.add_argument(
         "--first",
         metavar="SLUG",
         action="append",
@@ -96,7 +113,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"usine fleet up: {error}", file=sys.stderr)
         return 1
     print_report(report)
-    return _exit_code(report, results)
+    return exit_code(report, results)
 
 
 @dataclass
@@ -129,9 +146,10 @@ class _Run:
         plan = self._plan()
         print("\n".join(lines_of(plan)), flush=True)
         stacks = len(plan.tasks) + len(plan.waiting) + plan.unchanged
-        self.leaving = frozenset(_leaving(self.fleet, plan.tasks))
+        self.leaving = leaving_tenants(plan.tasks, self.fleet.archived)
         if not self._refused():
-            count = RemovalCount(self.fleet.settings, self.allowed, self.leaving)
+            shared = SharedRemovals(self.fleet.records, self.args.run_id) if self.args.run_id else None
+            count = RemovalCount(self.fleet.settings, self.allowed, self.leaving, shared)
             while batch := self._next(plan):
                 if not (self._stacks(batch, count) and self._all_applied(batch)):
                     break
@@ -140,7 +158,7 @@ class _Run:
         begun = {done.job.slug for done in self.ended}
         tasks = {task.slug for task in plan.tasks}
         waiting = {one.task.slug for one in plan.waiting}
-        self.notices += _later(plan.waiting)
+        self.notices += [*later_notices(plan.waiting), *self._late(plan)]
         facts = (
             ("stacks", str(stacks)),
             ("began", f"{began:%Y-%m-%d %H:%M:%S} UTC"),
@@ -166,15 +184,7 @@ class _Run:
     def _refused(self) -> bool:
         existing = sum(1 for slug in self.runs if slug is not None)
         refusals = tenant_removals(self.leaving, existing, self.fleet.settings, self.allowed)
-        self.notices += [
-            Notice(
-                NoticeId.MASS_REMOVAL,
-                Severity.ERROR,
-                refusal.text,
-                remedy=f"if it is intended: --allow-removals {refusal.kind}={refusal.removed}",
-            )
-            for refusal in refusals
-        ]
+        self.notices += refusals
         for notice in self.notices:
             print(f"refused: {notice.text}\n  {notice.remedy}")
         return bool(refusals)
@@ -182,13 +192,31 @@ class _Run:
     def _next(self, plan: FleetPlan) -> Sequence[FleetTask]:
         """Return the stacks to run next: the foundation, then those of `--first`, then all others that may run."""
         begun = {done.job.slug for done in self.ended}
-        left = [task for task in plan.tasks if task.slug not in begun]
+        left = [
+            task for task in plan.tasks if task.slug not in begun and self._chosen(task) and not self._is_late(task)
+        ]
         if foundation := [task for task in left if task.slug is None]:
             return foundation
-        chosen = [task for task in left if not self.args.tenant or task.slug in self.args.tenant]
-        if self.args.limit is not None:
-            chosen = chosen[: self.args.limit - len(begun - {None})]
+        chosen = left if self.args.limit is None else left[: self.args.limit - len(begun - {None})]
         return [task for task in chosen if task.slug in self.args.first] or chosen
+
+    def _chosen(self, task: FleetTask) -> bool:
+        """Return whether the options choose a stack."""
+        part = "foundation" if task.slug is None else "tenants"
+        if self.args.only not in {None, part}:
+            return False
+        named = {*self.args.tenant, *self.args.among}
+        return task.slug is None or not named or task.slug in named
+
+    def _is_late(self, task: FleetTask) -> bool:
+        """Return whether a later pipeline has run a stack: a job that is started again is no rollback."""
+        return task.last is not None and task.last.is_later(self.args.run_id or "")
+
+    def _late(self, plan: FleetPlan) -> Iterator[Notice]:
+        late = [task.slug or FOUNDATION for task in plan.tasks if self._chosen(task) and self._is_late(task)]
+        if late:
+            text = f"not run, because a later pipeline has run them: {enumerate_words(late, SHOWN)}"
+            yield Notice(NoticeId.FLEET, Severity.WARNING, text, remedy="run the default branch")
 
     def _stacks(self, tasks: Sequence[FleetTask], count: RemovalCount) -> bool:
         """Run stacks; return whether others may follow."""
@@ -199,19 +227,20 @@ class _Run:
             self.fleet.job(task.slug, task.last, "up", "--wait", WAIT, *extra, removed=task.removed) for task in tasks
         )
         fatal = False
-        for done in self.workers.run(jobs, lambda: not (count.exceeded or self._too_many_failed())):
+
+        def go_on() -> bool:
+            count.read()
+            return not (count.exceeded or self._too_many_failed())
+
+        for done in self.workers.run(jobs, go_on):
             self.ended.append(done)
             task = by_slug[done.job.slug]
             result = result_of(done)
             print(f"{task.slug or FOUNDATION}: {result.value} in {duration(done.seconds)}: {why_of(done)}", flush=True)
             self._record(task, done, result)
             fatal = task.slug is None and result not in {Result.APPLIED, Result.PARTIAL}
-            count.add(applied_entries(done))
-        for removal in count.exceeded:
-            self._stop(
-                f"{removal.removed} objects of type {removal.kind} were removed",
-                f"if it is intended: --allow-removals {removal.kind}=N, with the number of the whole fleet",
-            )
+            count.add(task.slug, applied_entries(done))
+        self.notices += too_many_removed(count.exceeded)
         if self._too_many_failed():
             self._stop("too many stacks failed (--max-failures)", "correct the change, and run it again")
         return not (fatal or count.exceeded or self._too_many_failed() or self.workers.stopped)
@@ -268,6 +297,7 @@ class _Run:
             self._ids() if task.slug is None else "",
             self.fleet.layout.salt(done.job.settings),
             now if since is None and result is Result.APPLIED else since,
+            self.args.run_id or "",
         )
         self.fleet.records.write_run(task.slug, record)
 
@@ -281,7 +311,7 @@ class _Run:
         return digest_of_ids({r["urn"]: str(r.get("id", "")) for r in resources})
 
 
-def _later(waiting: Iterable[WaitingTask]) -> Iterator[Notice]:
+def later_notices(waiting: Iterable[WaitingTask]) -> Iterator[Notice]:
     """Yield a notice for each reason to wait: a wave may have thousands of tenants."""
     for why, slugs in by_why(waiting).items():
         yield Notice(
@@ -293,19 +323,8 @@ def _later(waiting: Iterable[WaitingTask]) -> Iterator[Notice]:
         )
 
 
-def _leaving(fleet: Fleet, tasks: Sequence[FleetTask]) -> set[str]:
-    """Return the tenants that this run archives or removes."""
-    return {
-        task.slug
-        for task in tasks
-        if task.slug is not None
-        and task.last is not None
-        and not task.last.archived
-        and (task.removed or task.slug in fleet.archived)
-    }
-
-
-def _exit_code(report: Report, results: Sequence[Result]) -> int:
+def exit_code(report: Report, results: Sequence[Result]) -> int:
+    """Return the exit code of a run with these results of its stacks; see the epilog."""
     if Result.INTERRUPTED in results:
         return 130
     if all(result is Result.APPLIED for result in results) and not any(

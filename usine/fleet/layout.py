@@ -70,13 +70,17 @@ class Layout:
             stated[_CATALOGUE] = self._catalogue((slug,))
         return stated
 
+    def folder_of(self, slug: str | None) -> Path:
+        """Return the folder of a stack, with its settings file, report and log."""
+        return self.folder / self.stack(slug).replace("/", "-")
+
     def write(self, slug: str | None, salt: str = "", *, removed: bool = False) -> Path:
         """Write the settings file of a stack, with the waivers beside it, and return its path.
 
         `salt` is what the engine added to the file in an earlier run. `removed`: the tenant has no file any more, and
         its stack no tenant. Raises OSError.
         """
-        folder = self.folder / self.stack(slug).replace("/", "-")
+        folder = self.folder_of(slug)
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / "settings.yaml"
         config = self.common() | self.own(slug) | {_PROJECTS: str(self.projects)}

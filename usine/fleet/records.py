@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import enum
 import hashlib
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -25,6 +26,8 @@ _SIDE_BY_SIDE: Final = 32
 #: The file of the foundation. No slug has an underscore.
 _FOUNDATION: Final = "_foundation"
 _SUFFIX: Final = ".json"
+#: How long the removals of a run are kept.
+_KEPT: Final = datetime.timedelta(days=90)
 
 _Record = TypeVar("_Record")
 
@@ -75,6 +78,7 @@ class RunRecord:
     `archived`: the tenant was archived. `objects` is the digest of the ids of the stack's objects (foundation only).
     `salt` is what the engine added to the settings file of the stack: another one would encrypt every secret again.
     `since` is when this program with these settings was applied for the first time; None if it was not yet.
+    `run` is the id of the run of the fleet, if it has several jobs.
     """
 
     inputs: Inputs
@@ -88,10 +92,15 @@ class RunRecord:
     objects: str = ""
     salt: str = ""
     since: datetime.datetime | None = None
+    run: str = ""
 
     def carries(self, wanted: Inputs) -> bool:
         """Return whether this run was one of the same program with the same settings."""
         return (self.inputs.program, self.inputs.settings) == (wanted.program, wanted.settings)
+
+    def is_later(self, run: str) -> bool:
+        """Return whether this is of a later pipeline than `run`: GitLab's ids only grow."""
+        return self.run.isdecimal() and run.isdecimal() and int(self.run) > int(run)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +114,7 @@ class ScanRecord:
 
 _RUN: Final = TypeAdapter(RunRecord)
 _SCAN: Final = TypeAdapter(ScanRecord)
+_COUNTS: Final = TypeAdapter(dict[str, int])
 
 
 @contextmanager
@@ -159,6 +169,31 @@ class Records:
         with _translated():
             for kind in ("runs", "scans", "reports"):
                 self.storage.remove(*self._path(kind, slug))
+
+    def write_removals(self, run: str, slug: str | None, counts: Mapping[str, int]) -> None:
+        """Record how many objects of each type a run of a stack removed. Each such run has its own file."""
+        name = f"{_FOUNDATION if slug is None else slug}.{time.time_ns()}{_SUFFIX}"
+        with _translated():
+            self.storage.write(_COUNTS.dump_json(dict(counts)), *self._folder("removals"), run, name)
+
+    def removal_names(self, run: str) -> list[str]:
+        """Return the names of the files with the removals of a run."""
+        with _translated():
+            return [name for name in self.storage.names(*self._folder("removals"), run) if name.endswith(_SUFFIX)]
+
+    def removals(self, run: str, name: str) -> dict[str, int]:
+        """Return the content of a file with removals."""
+        with _translated():
+            return _COUNTS.validate_json(self.storage.read(*self._folder("removals"), run, name) or b"")
+
+    def remove_old_removals(self, now: datetime.datetime) -> None:
+        """Remove the removals of runs that ended long ago: nobody starts their jobs again."""
+        with _translated():
+            for run in self.storage.names(*self._folder("removals")):
+                for name in self.removal_names(run):
+                    moment = name.removesuffix(_SUFFIX).rpartition(".")[2]
+                    if moment.isdecimal() and int(moment) / 1e9 < (now - _KEPT).timestamp():
+                        self.storage.remove(*self._folder("removals"), run, name)
 
     def _all(self, kind: str, parse: Callable[[bytes], _Record]) -> dict[str | None, _Record]:
         with _translated(), ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:

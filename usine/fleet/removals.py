@@ -9,18 +9,55 @@ from dataclasses import dataclass, field
 from model.settings import Settings
 from pulumi_facts.data_bearing import superseded
 from pulumi_facts.generations import generation_of
-from usine.report.model import Action, Entry
+from usine.fleet.planning import FleetTask
+from usine.fleet.records import Records
+from usine.report.ids import NoticeId
+from usine.report.model import Action, Entry, Notice, Severity
 from usine.rules.mass_removal import TENANT, Removal, mass_removals
+
+
+def leaving_tenants(tasks: Iterable[FleetTask], archived: Collection[str]) -> frozenset[str]:
+    """Return the tenants that these tasks archive or remove; `archived` are those with `state: archived`."""
+    return frozenset(
+        task.slug
+        for task in tasks
+        if task.slug is not None
+        and task.last is not None
+        and not task.last.archived
+        and (task.removed or task.slug in archived)
+    )
 
 
 def tenant_removals(
     leaving: Collection[str], existing: int, settings: Settings, allowed: Mapping[str, int]
-) -> tuple[Removal, ...]:
+) -> tuple[Notice, ...]:
     """Return the refusal of a run that archives or removes too many tenants; empty if it may begin.
 
     `leaving` are the tenants that this run archives or removes, `existing` is the number of tenants with a stack.
     """
-    return mass_removals({TENANT: len(leaving)}, {TENANT: existing}, settings.changes.mass_removal, allowed)
+    refusals = mass_removals({TENANT: len(leaving)}, {TENANT: existing}, settings.changes.mass_removal, allowed)
+    return tuple(
+        Notice(
+            NoticeId.MASS_REMOVAL,
+            Severity.ERROR,
+            refusal.text,
+            remedy=f"if it is intended: --allow-removals {refusal.kind}={refusal.removed}",
+        )
+        for refusal in refusals
+    )
+
+
+def too_many_removed(exceeded: Iterable[Removal]) -> tuple[Notice, ...]:
+    """Return the warnings that no other stack was begun after these removals."""
+    return tuple(
+        Notice(
+            NoticeId.FLEET,
+            Severity.WARNING,
+            f"no other stack was begun: {removal.removed} objects of type {removal.kind} were removed",
+            remedy=f"if it is intended: --allow-removals {removal.kind}=N, with the number of the whole fleet",
+        )
+        for removal in exceeded
+    )
 
 
 @dataclass
@@ -28,17 +65,19 @@ class RemovalCount:
     """Counts what the stacks of a run have removed, so that a wrong change stops after a few stacks.
 
     A plan of each stack is far below the limit on its own. Objects of tenants that leave do not count, nor do those of
-    a credential generation that the settings no longer list.
+    a credential generation that the settings no longer list. Several jobs of one run share their counts through
+    `shared`.
     """
 
     settings: Settings
     allowed: Mapping[str, int]
     leaving: Collection[str]
+    shared: SharedRemovals | None = None
     counts: Counter[str] = field(default_factory=Counter)
 
-    def add(self, entries: Iterable[Entry]) -> None:
-        """Count the entries of the report of one stack."""
-        self.counts.update(
+    def add(self, slug: str | None, entries: Iterable[Entry]) -> None:
+        """Count the entries of the report of one stack. Raises EngineError if they cannot be shared."""
+        counted = Counter(
             entry.type
             for entry in entries
             if entry.action in {Action.DESTROYED, Action.REPLACED}
@@ -46,6 +85,14 @@ class RemovalCount:
             and not superseded(entry.type, entry.name)
             and not self._withdrawn(entry)
         )
+        self.counts.update(counted)
+        if self.shared is not None and counted:
+            self.shared.add(slug, counted)
+
+    def read(self) -> None:
+        """Read what the other jobs of this run have removed so far. Raises EngineError."""
+        if self.shared is not None:
+            self.counts = self.shared.total()
 
     @property
     def exceeded(self) -> tuple[Removal, ...]:
@@ -56,3 +103,23 @@ class RemovalCount:
         generation = generation_of(entry.type, entry.name, "")
         listed = {credential.name for credential in self.settings.generations_of(entry.tenant)}
         return bool(listed) and generation is not None and generation not in listed
+
+
+@dataclass
+class SharedRemovals:
+    """What all jobs of one run of the fleet have removed, in the records. Each file is read once."""
+
+    records: Records
+    run: str
+    known: dict[str, Counter[str]] = field(default_factory=dict)
+
+    def add(self, slug: str | None, counted: Mapping[str, int]) -> None:
+        """Record what the run of a stack removed. Raises EngineError."""
+        self.records.write_removals(self.run, slug, counted)
+
+    def total(self) -> Counter[str]:
+        """Return the sum. Raises EngineError, also for a file that cannot be read: it may have any number."""
+        for name in self.records.removal_names(self.run):
+            if name not in self.known:
+                self.known[name] = Counter(self.records.removals(self.run, name))
+        return sum(self.known.values(), Counter())

@@ -129,11 +129,16 @@ class Workers:
                 with self._lock:
                     self._running.discard(process)
         seconds = time.monotonic() - began
-        try:
-            report = load(job.report.read_text(encoding="utf-8"))
-        except (OSError, ReportError):
-            return Done(job, code, seconds, None, _last_line(job.log))
-        return Done(job, code, seconds, report)
+        report = read_report(job.report)
+        return Done(job, code, seconds, report, "" if report else _last_line(job.log))
+
+
+def read_report(path: Path) -> Report | None:
+    """Return the report in a file; None if there is none."""
+    try:
+        return load(path.read_text(encoding="utf-8"))
+    except (OSError, ReportError):
+        return None
 
 
 def _last_line(log: Path) -> str:

@@ -1,15 +1,16 @@
 """Pipelines that jobs with `trigger:` start, in another project or as child pipelines.
 
 Like in GitLab (Ci::CreateDownstreamPipelineService), the job's user needs write access to the ref; the allow list of
-job tokens does not matter.
+job tokens does not matter. With `strategy`, the job runs as long as its pipeline.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from lab.standins.gitlab import access, ci_config, ci_pipelines, ci_variables, git_push
+from lab.standins.gitlab import access, ci_config, ci_jobs, ci_pipelines, ci_variables, git_push
 from lab.standins.gitlab.git_push import HEADS
 from lab.standins.gitlab.repositories import repositories, repository
 from lab.standins.gitlab.site import GitLabSite, now
@@ -20,8 +21,9 @@ _DEEPEST: Final = 2
 
 
 def install(site: GitLabSite) -> None:
-    """Register the function that starts the pipelines."""
+    """Register the functions that start the pipelines and notice their end."""
     site.bridging.append(start)
+    site.settled.append(_settled)
 
 
 def start(site: GitLabSite, job: Document) -> Document:
@@ -30,7 +32,21 @@ def start(site: GitLabSite, job: Document) -> Document:
         made = _downstream(site, job)
     except _RefusedError as error:
         return {**job, "status": "failed", "failure_reason": str(error), "finished_at": now()}
+    trigger = job["config"]["trigger"]
+    if isinstance(trigger, dict) and trigger.get("strategy"):
+        return {**job, "status": "running", "started_at": now(), "downstream_id": made["id"]}
     return {**job, "status": "success", "finished_at": now(), "downstream_id": made["id"]}
+
+
+def _settled(site: GitLabSite, pipeline: Document) -> None:
+    """Give the job that waits for a pipeline its outcome (Ci::Bridge#inherit_status_from_downstream)."""
+    job = site.store.first("job", downstream_id=pipeline["id"], status="running")
+    if job is None or pipeline["status"] not in ci_jobs.DONE:
+        return
+    status = pipeline["status"]
+    if status == "skipped" and job["config"]["trigger"]["strategy"] == "depend":
+        status = "failed"
+    ci_jobs.change(site, job, status)
 
 
 class _RefusedError(Exception):
@@ -44,7 +60,7 @@ def _downstream(site: GitLabSite, job: Document) -> Document:
     project = site.store.get("project", job["project_id"]) or {}
     user = site.store.get("user", job["user_id"]) or {}
     if "include" in trigger:
-        return _child(site, project, upstream, user, job, str(ci_config.included(trigger["include"])))
+        return _child(site, project, upstream, user, job, ci_config.included(trigger["include"]) or {})
     known = ci_variables.values(ci_variables.all_of_job(site, project, upstream, job))
     actor = ci_pipelines.acting(user)
     target = site.store.first("project", route=ci_variables.expand(str(trigger["project"]), known).strip("/").lower())
@@ -73,7 +89,7 @@ def _downstream(site: GitLabSite, job: Document) -> Document:
 
 
 def _child(
-    site: GitLabSite, project: Document, upstream: Document, user: Document, job: Document, file: str
+    site: GitLabSite, project: Document, upstream: Document, user: Document, job: Document, file: Mapping[str, str]
 ) -> Document:
     if upstream.get("child_depth", 0) >= _DEEPEST:
         raise _RefusedError("reached_max_descendant_pipelines_depth")
@@ -87,7 +103,7 @@ def _child(
         keep_errors=False,
         heed_skip=False,
         parent=upstream,
-        config=f"include: [{{local: {ci_variables.expand(file, known)}}}]\n",
+        config=json.dumps({"include": [{key: ci_variables.expand(value, known) for key, value in file.items()}]}),
     )
     return _made(site, project, wanted)
 

@@ -194,18 +194,22 @@ def _trigger_errors(where: str, trigger: Any) -> list[str]:
     if unknown:
         return [f"{where}:trigger config contains unknown keys: {', '.join(unknown)}"]
     if "include" in trigger and not included(trigger["include"]):
-        return [f"{where}:trigger:include is not understood by this stand-in: one local file"]
+        return [f"{where}:trigger:include is not understood by this stand-in: one local file, or an artifact of a job"]
+    if trigger.get("strategy") not in {None, "depend", "mirror"}:
+        return [f"{where}:trigger strategy should be depend or mirror"]
     if ("project" in trigger) == ("include" in trigger):
         return [f"{where}:trigger config should contain either a project or an include"]
     return []
 
 
-def included(include: Any) -> str | None:
-    """Return the local file with a child pipeline's configuration."""
+def included(include: Any) -> dict[str, str] | None:
+    """Return where a child pipeline's configuration is: a local file, or the artifact of a job of its parent."""
     if isinstance(include, list) and len(include) == 1:
         include = include[0]
-    found = include.get("local") if isinstance(include, dict) and set(include) == {"local"} else include
-    return found if isinstance(found, str) and found.strip() else None
+    if isinstance(include, str):
+        include = {"local": include}
+    known = isinstance(include, dict) and set(include) in ({"local"}, {"artifact", "job"})
+    return include if known and all(isinstance(one, str) and one.strip() for one in include.values()) else None
 
 
 def lines(value: Any, depth: int = 0) -> list[str] | None:

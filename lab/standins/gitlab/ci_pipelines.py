@@ -81,7 +81,8 @@ def create(site: GitLabSite, project: Document, wanted: PipelineRequest) -> Docu
     settings = ci_variables.of_settings(site, project, protected=pipeline["protected"], environment=None)
     known = [*ci_variables.of_pipeline(site, project, pipeline), *settings, *ci_variables.given(site, pipeline)]
     changed = _changed(site, project, pipeline)
-    place = FileLocation(site, wanted.actor, project, wanted.sha, ci_variables.values(known), changed)
+    variables = ci_variables.values(known)
+    place = FileLocation(site, wanted.actor, project, wanted.sha, variables, changed, parent=wanted.parent)
     commit = last(repository(site, project), wanted.sha)
     skips = wanted.skip or (wanted.heed_skip and commit is not None and _SKIP.search(commit.message) is not None)
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -12,7 +13,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from lab.standins.gitlab import access, ci_inputs, ci_rules
+from lab.standins.gitlab import access, ci_artifacts, ci_inputs, ci_rules
 from lab.standins.gitlab.actors import Actor
 from lab.standins.gitlab.git import RepositoryError
 from lab.standins.gitlab.repositories import repositories, repository
@@ -24,6 +25,8 @@ _MOST_INCLUDES: Final = 150
 _MOST_NODES: Final = 50_000
 _DEEPEST: Final = 100
 _LONGEST: Final = 2**20
+#: Of a job whose artifact is a configuration (ApplicationSetting `max_artifacts_content_include_size`).
+_LARGEST_ARCHIVE: Final = 5 * 2**20
 _VARIABLE: Final = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 
 
@@ -51,7 +54,8 @@ class Reference:
 class FileLocation:
     """Location of a file: its project, its commit, and the user who reads it.
 
-    `changed` are the paths that the pipeline's commits change, None if GitLab does not compare.
+    `changed` are the paths that the pipeline's commits change, None if GitLab does not compare. `parent` is the
+    pipeline whose child is created.
     """
 
     site: GitLabSite
@@ -61,6 +65,7 @@ class FileLocation:
     variables: Mapping[str, str]
     changed: list[str] | None = None
     count: list[int] = field(default_factory=lambda: [0])
+    parent: Document | None = None
 
     def at(self, project: Document, sha: str) -> FileLocation:
         """Return the same for another project."""
@@ -220,6 +225,8 @@ def _included(place: FileLocation, entry: Any) -> list[tuple[FileLocation, str, 
         if text is None:
             raise ConfigError(f"Local file `{path.lstrip('/')}` does not exist!")
         return [(place, text, inputs)]
+    if "artifact" in entry:
+        return [(place, _of_artifact(place, entry), inputs)]
     if "template" in entry:
         raise ConfigError(f"Template file `{entry['template']}` does not exist!")
     if "remote" in entry:
@@ -262,6 +269,29 @@ def _of_project(place: FileLocation, entry: dict[str, Any]) -> list[tuple[FileLo
             raise ConfigError(f"Project `{name}` file `{path.lstrip('/')}` does not exist!")
         found.append((inner, text))
     return found
+
+
+def _of_artifact(place: FileLocation, entry: Mapping[str, Any]) -> str:
+    """Return a file in the archive of a job of the parent pipeline (Config::External::File::Artifact)."""
+    path, name = str(entry["artifact"]), entry.get("job")
+    if place.parent is None:
+        raise ConfigError("Including configs from artifacts is only allowed when triggering child pipelines")
+    if not isinstance(name, str) or not name.strip():
+        raise ConfigError("Job must be provided when including configs from artifacts")
+    jobs = place.site.store.find("job", pipeline_id=place.parent["id"], name=name, retried=False)
+    archive = ci_artifacts.archive_of(place.site, jobs[0]) if jobs else None
+    if archive is None:
+        raise ConfigError(f"Job `{name}` not found in parent pipeline or does not have artifacts!")
+    if archive["size"] > _LARGEST_ARCHIVE:
+        raise ConfigError(f"Artifacts archive for job `{name}` is too large: max 5 MiB")
+    with zipfile.ZipFile(ci_artifacts.path_of(place.site, archive)) as files:
+        try:
+            text = files.read(path).decode("utf-8", "replace")
+        except KeyError:
+            raise ConfigError(f"Path `{path}` does not exist inside the `{name}` artifacts archive!") from None
+    if not text.strip():
+        raise ConfigError(f"File `{path}` is empty!")
+    return text
 
 
 def _component(place: FileLocation, address: Any) -> tuple[FileLocation, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -85,6 +87,66 @@ def test_a_child_pipeline_gets_the_variables_of_its_parent(live: LiveGitLab, mak
     below = bridge(project, pipeline).downstream_pipeline
     assert (below["source"], below["project_id"]) == ("parent_pipeline", project.id)
     assert variables(project_runner(live, project).must_take())["A"] == "b"
+
+
+GENERATED = """\
+write: {stage: build, script: [x], artifacts: {paths: [child.yml]}}
+child: {trigger: {include: [{artifact: child.yml, job: write}], strategy: depend}}
+after: {stage: deploy, script: [x]}
+"""
+
+
+def write(runner: Any, content: dict[str, str]) -> None:
+    """Run the job that writes the configuration of the child pipeline."""
+    job = runner.must_take()
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for path, text in content.items():
+            archive.writestr(path, text)
+    assert runner.upload(job, job["artifacts"][0], packed.getvalue()).is_success
+    runner.finish(job)
+
+
+@pytest.mark.parametrize("state", ["success", "failed"])
+def test_a_job_writes_a_child_pipeline_whose_parent_waits_for_it(live: LiveGitLab, make: Any, state: str) -> None:
+    project = make(GENERATED)
+    commit(project, {"shared.yml": ".shared: {script: [y]}\n"}, message="[skip ci]")
+    pipeline, runner = project.pipelines.create({"ref": "main"}), project_runner(live, project)
+    write(runner, {"child.yml": "include: [{local: shared.yml}]\nbelow: {extends: .shared}\n"})
+    waiting = bridge(project, pipeline)
+    assert (waiting.status, waiting.downstream_pipeline["source"]) == ("running", "parent_pipeline")
+    job = runner.must_take()
+    assert (job["job_info"]["name"], job["steps"][0]["script"]) == ("below", ["y"])
+    assert runner.take() is None, "the job after it waits"
+    runner.finish(job, state)
+    assert bridge(project, pipeline).status == state
+    assert (runner.take() is not None) == (state == "success")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"other.yml": JOB},
+        {"child.yml": ""},
+        {"child.yml": "a: b"},
+        {"child.yml": "job: {script: [x], unknown: 1}"},
+        {"child.yml": JOB, "large": "x" * 6 * 2**20},
+    ],
+)
+def test_a_child_pipeline_that_cannot_be_read_fails_its_job(
+    live: LiveGitLab, make: Any, content: dict[str, str]
+) -> None:
+    project = make(GENERATED)
+    pipeline = project.pipelines.create({"ref": "main"})
+    write(project_runner(live, project), content)
+    made = bridge(project, pipeline)
+    assert (made.status, made.attributes["failure_reason"]) == ("failed", "downstream_pipeline_creation_failed")
+
+
+def test_only_a_child_pipeline_includes_an_artifact(make: Any) -> None:
+    project = make("include: [{artifact: child.yml, job: write}]\n")
+    with pytest.raises(gitlab.GitlabCreateError, match="only allowed when triggering child pipelines"):
+        project.pipelines.create({"ref": "main"})
 
 
 def test_a_job_token_starts_a_pipeline_if_the_project_allows_it(live: LiveGitLab, make: Any, someone: Someone) -> None:

@@ -1,0 +1,135 @@
+"""`usine fleet pipeline`: write a child pipeline of GitLab that runs the stacks that need it."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import sys
+from pathlib import Path
+
+from model.problems import SpecError
+from usine.commands.common import ROOT, find_tenant, read_waivers_beside, report_problems
+from usine.commands.engine_stack import write_files
+from usine.commands.fleet_open import (
+    Fleet,
+    add_fleet_arguments,
+    add_workers_argument,
+    open_fleet,
+    positive,
+    run_id,
+)
+from usine.commands.fleet_plan import lines_of
+from usine.engine.cli import EngineError
+from usine.fleet.pipeline import LONGEST, MOST_JOBS, ChildPipeline
+from usine.fleet.removals import leaving_tenants, tenant_removals
+from usine.rules.reading import allowances
+
+_EPILOG = """\
+exit code: 0 the file was written, also if no stack needs a run; 1 it was not, for example because too many tenants
+would be archived or removed.
+"""
+
+
+def register(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the action."""
+    parser = actions.add_parser(
+        "pipeline",
+        help="write a child pipeline of GitLab that runs the stacks that need it",
+        description="Write the configuration of a child pipeline: a job for the foundation if it needs a run, then "
+        "jobs for the tenants that need one, then a job that merges their reports. The engine does not run.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_fleet_arguments(parser)
+    add_workers_argument(parser)
+    parser.add_argument("--out", metavar="FILE", type=Path, required=True, help="write the configuration to this file")
+    parser.add_argument(
+        "--run", metavar="ID", dest="run_id", type=run_id, required=True, help="the id of the parent pipeline"
+    )
+    parser.add_argument(
+        "--jobs",
+        metavar="N",
+        type=_jobs,
+        default=20,
+        help=f"at most N jobs for tenants, up to {MOST_JOBS}; with more tenants, a job has several (default: 20)",
+    )
+    parser.add_argument("--limit", metavar="N", type=positive, help="at most N tenants, the oldest runs first")
+    parser.add_argument(
+        "--first",
+        metavar="SLUG",
+        action="append",
+        default=[],
+        help="run this tenant before the others, and no other unless it was applied; repeatable",
+    )
+    parser.add_argument("--now", action="store_true", help="run tenants that are held, and all waves at once")
+    parser.add_argument(
+        "--environment", metavar="NAME", help="the environment that the jobs deploy to (default: the name of the stack)"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the file; see the epilog for the exit code."""
+    try:
+        fleet = open_fleet(args)
+        for slug in args.first:
+            if find_tenant(fleet.platform.tenants, slug, "fleet pipeline") is None:
+                return 1
+        text = _render(fleet, args)
+        if text is not None:
+            write_files({args.out: text})
+    except SpecError as error:
+        return report_problems(error)
+    except (EngineError, OSError) as error:
+        print(f"usine fleet pipeline: {error}", file=sys.stderr)
+        return 1
+    return 0 if text is not None else 1
+
+
+def _render(fleet: Fleet, args: argparse.Namespace) -> str | None:
+    """Return the text of the file; None if too many tenants would be archived or removed. Raises EngineError."""
+    runs = fleet.records.runs()
+    inputs = fleet.inputs(runs.get(None))
+    plan = fleet.plan(runs, waits=not args.now)
+    print("\n".join(lines_of(plan)))
+    today = datetime.datetime.now(datetime.UTC).date()
+    allowed = allowances(read_waivers_beside(args.settings, fleet.platform.settings, today), today)
+    leaving = leaving_tenants(plan.tasks, fleet.archived)
+    refusals = tenant_removals(leaving, sum(1 for slug in runs if slug is not None), fleet.settings, allowed)
+    for notice in refusals:
+        print(f"refused: {notice.text}\n  {notice.remedy}")
+    if refusals:
+        return None
+    foundation = [task for task in plan.tasks if task.slug is None]
+    tenants = [task for task in plan.tasks if task.slug is not None][: args.limit]
+    # The foundation may create objects again that tenants refer to: these tenants then need a run, too.
+    needed = {task.slug for task in (*plan.tasks, *(one.task for one in plan.waiting))}
+    others = [slug for slug in inputs if slug and slug not in needed] if foundation and args.limit is None else []
+    child = ChildPipeline(
+        fleet.layout,
+        _in_checkout(args.settings),
+        args.run_id,
+        args.environment or fleet.layout.base,
+        args.jobs,
+        args.workers,
+        now=args.now,
+    )
+    text = child.render([*foundation, *tenants], args.first, others)
+    if len(text.encode()) > LONGEST:
+        raise EngineError(f"the child pipeline has more than {LONGEST} bytes: --limit N leaves tenants to the next one")
+    return text
+
+
+def _in_checkout(path: Path) -> str:
+    """Return the path of a file relative to the checkout: each job has its own. Raises EngineError."""
+    try:
+        return path.resolve().relative_to(ROOT.resolve()).as_posix()
+    except ValueError:
+        raise EngineError(f"{path} is not in the checkout, so the jobs of a pipeline would not find it") from None
+
+
+def _jobs(text: str) -> int:
+    number = positive(text)
+    if number > MOST_JOBS:
+        raise argparse.ArgumentTypeError(f"expected at most {MOST_JOBS}, found {number}")
+    return number
