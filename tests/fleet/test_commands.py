@@ -181,7 +181,9 @@ def test_the_next_wave_runs_in_the_same_run_if_nothing_is_to_wait_for(fleet: Fak
     (fleet.root / "components" / "a.py").write_text("2", encoding="utf-8")
     fleet.answers(delta={"exit": 1})
     code, report = fleet.report("up", "--workers", "1")
-    assert (code, fleet.calls()) == (4, ["prod up", "prod.gamma up", "prod.beta up", "prod.delta up"])
+    calls = fleet.calls()
+    # The oldest run is first, and the two workers of the run before end in any order.
+    assert (code, calls[:2], sorted(calls[2:])) == (4, ["prod up", "prod.gamma up"], ["prod.beta up", "prod.delta up"])
     assert report.verdict == "4 stacks run: 3 applied, 1 failed; 0 unchanged; 1 held or in a later wave."
     fleet.answers()
     assert fleet.run("up") == 0
