@@ -9,8 +9,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from model.problems import SpecError
-from pulumi_facts.checkpoint import resources_of
-from pulumi_facts.urns import address_of
 from usine.commands.common import ROOT, find_tenant, read_waivers_beside, report_problems
 from usine.commands.engine_stack import add_allowance_argument, add_report_arguments, write_reports
 from usine.commands.fleet_open import (
@@ -26,7 +24,7 @@ from usine.commands.fleet_plan import lines_of
 from usine.engine.cli import EngineError
 from usine.engine.sources import commit_of
 from usine.fleet.planning import FleetPlan, FleetTask, make_fleet_plan
-from usine.fleet.records import Result, RunRecord, digest_of_ids
+from usine.fleet.records import Result, RunRecord, digest_of_state
 from usine.fleet.removals import RemovalCount, tenant_removals
 from usine.fleet.report import applied_entries, fleet_report, result_of, why_of
 from usine.fleet.running import Done, Workers
@@ -258,8 +256,7 @@ class _Run:
             state = self.fleet.engine(None).export_state()
         except EngineError:
             return ""  # another digest than before: each tenant is run
-        resources = (r for r in resources_of(state) if address_of(r["urn"]).is_object)
-        return digest_of_ids({r["urn"]: str(r.get("id", "")) for r in resources})
+        return digest_of_state(state)
 
 
 def _leaving(fleet: Fleet, tasks: Sequence[FleetTask]) -> set[str]:
