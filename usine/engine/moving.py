@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import datetime
 import enum
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -38,7 +41,8 @@ class MoveJournal:
     checked: bool = False
 
 
-_JOURNAL = TypeAdapter(MoveJournal)
+_JOURNAL: Final = TypeAdapter(MoveJournal)
+_FILE: Final = "journal.json"
 
 
 def move_folder(base: str) -> tuple[str, ...]:
@@ -48,24 +52,55 @@ def move_folder(base: str) -> tuple[str, ...]:
 
 def read_journal(storage: Storage, base: str) -> MoveJournal | None:
     """Return the journal of the move that has not finished; None if there is none. Raises EngineError."""
-    try:
+    with _translated():
         text = storage.read(*move_folder(base), _FILE)
+    try:
         return None if text is None else _JOURNAL.validate_json(text)
     except ValidationError:
         path = storage.path(*move_folder(base), _FILE)
         raise EngineError(f"the journal of the move cannot be read: {path}") from None
-    except Exception as error:  # noqa: BLE001 - any error of a storage driver; its message may have a URL with a credential
-        raise EngineError(f"the journal beside the state: {type(error).__name__}") from None
 
 
 def write_journal(storage: Storage, base: str, journal: MoveJournal) -> None:
-    """Write the journal: from now on, no other run acts on the stacks."""
-    storage.write(_JOURNAL.dump_json(journal), *move_folder(base), _FILE)
+    """Write the journal: from now on, no other run acts on the stacks. Raises EngineError."""
+    with _translated():
+        storage.write(_JOURNAL.dump_json(journal), *move_folder(base), _FILE)
 
 
 def remove_journal(storage: Storage, base: str) -> None:
-    """Remove the journal: the move has finished."""
-    storage.remove(*move_folder(base), _FILE)
+    """Remove the journal: the move has finished. Raises EngineError."""
+    with _translated():
+        storage.remove(*move_folder(base), _FILE)
+
+
+def write_backup(storage: Storage, base: str, journal: MoveJournal, stack: str, state: Mapping[str, object]) -> None:
+    """Keep the state of a stack as it is before a move, with its secrets encrypted. Raises EngineError."""
+    with _translated():
+        storage.write(json.dumps(state).encode(), *_backup(base, journal, stack), private=True)
+
+
+def read_backup(storage: Storage, base: str, journal: MoveJournal, stack: str) -> dict[str, Any]:
+    """Return the state of a stack before a move. Raises EngineError."""
+    path = _backup(base, journal, stack)
+    with _translated():
+        text = storage.read(*path)
+    if text is None:
+        raise EngineError(f"the backup {storage.path(*path)} is missing, so that the move cannot continue")
+    state: dict[str, Any] = json.loads(text)
+    return state
+
+
+def _backup(base: str, journal: MoveJournal, stack: str) -> tuple[str, ...]:
+    return (*move_folder(base), journal.backup, f"{stack.rsplit('/', 1)[-1]}.json")
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Raise EngineError for every error of a storage driver; its message may have a URL with a credential."""
+    try:
+        yield
+    except Exception as error:
+        raise EngineError(f"the files of a move beside the state: {type(error).__name__}") from error
 
 
 def refuse_unfinished_move(storage: Storage, stack: str) -> None:
@@ -85,6 +120,3 @@ def _owners(stack: str) -> Iterator[tuple[str, str | None]]:
     base, dot, slug = stack.rpartition(".")
     if dot:
         yield base, slug
-
-
-_FILE = "journal.json"

@@ -21,7 +21,6 @@ when the preview of the one stack shows no change, and a mark in the journal say
 from __future__ import annotations
 
 import datetime
-import json
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -29,7 +28,16 @@ from typing import Any, Protocol
 
 from pulumi_facts.checkpoint import resources_of
 from pulumi_facts.urns import in_stack, name_of
-from usine.engine.moving import MoveJournal, Target, move_folder, read_journal, remove_journal, write_journal
+from usine.engine.moving import (
+    MoveJournal,
+    Target,
+    move_folder,
+    read_backup,
+    read_journal,
+    remove_journal,
+    write_backup,
+    write_journal,
+)
 from usine.engine.storage import Storage
 from usine.fleet.records import Records, RunRecord
 from usine.fleet.report import why_of
@@ -187,21 +195,13 @@ class Move:
         began = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
         journal = MoveJournal(target, tuple(slugs), began, f"{began:%Y%m%dT%H%M%SZ}")
         for slug, state in states.items():
-            self.storage.write(json.dumps(state).encode(), *self._backup_path(journal, slug), private=True)
+            write_backup(self.storage, self.base, journal, self._stack(slug), state)
         write_journal(self.storage, self.base, journal)
         self.say(f"backups of the states: {self.storage.path(*move_folder(self.base), journal.backup)}")
         return journal
 
     def _backup(self, journal: MoveJournal, slug: str | None) -> dict[str, Any]:
-        text = self.storage.read(*self._backup_path(journal, slug))
-        if text is None:
-            path = self.storage.path(*self._backup_path(journal, slug))
-            raise MoveError(f"the backup {path} is missing, so that the move cannot continue")
-        state: dict[str, Any] = json.loads(text)
-        return state
-
-    def _backup_path(self, journal: MoveJournal, slug: str | None) -> tuple[str, ...]:
-        return (*move_folder(self.base), journal.backup, f"{self._stack(slug).rsplit('/', 1)[-1]}.json")
+        return read_backup(self.storage, self.base, journal, self._stack(slug))
 
     def _undone(self, failed: Sequence[Done]) -> None:
         remove_journal(self.storage, self.base)
