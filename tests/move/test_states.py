@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.settings import FoundationMode, System
+from model.repository import Mirror
+from model.settings import FoundationMode
 from pulumi_facts.checkpoint import resources_of
 from pulumi_facts.urns import address_of, in_stack
 from stacks.platform.providers import provider_names
@@ -161,16 +162,12 @@ def test_an_emptied_state_has_no_resource_and_keeps_its_encryption() -> None:
     assert salt_of({"deployment": {"secrets_providers": {"type": "cloud", "state": {"url": "hashivault://key"}}}}) == ""
 
 
-def test_the_names_of_providers_are_those_that_the_program_makes() -> None:
-    mirror = factories.tenant("alpha")
-    for systems in (frozenset(System), frozenset({System.VAULT, System.GITLAB})):
-        for mode, tenants in (
-            (FoundationMode.INCLUDE, [mirror]),
-            (FoundationMode.ONLY, []),
-            (FoundationMode.SKIP, [mirror]),
-        ):
-            settings = dataclasses.replace(
-                factories.settings(), foundation=mode, systems=systems, tenants=tuple(t.slug for t in tenants)
-            )
-            planned = {r.name for r in plan_of(*tenants, settings=settings).resources if r.is_provider}
-            assert provider_names(settings, tenants) == planned
+@pytest.mark.parametrize("mode", list(FoundationMode))
+def test_the_names_of_providers_are_those_that_the_program_makes(mode: FoundationMode) -> None:
+    mirror = Mirror("https://git.example.fr/x.git", "0 4 * * *")
+    tenant = factories.tenant("alpha", repositories=(dataclasses.replace(factories.app(), mirror=mirror),))
+    selected = () if mode is FoundationMode.ONLY else (tenant,)
+    settings = factories.settings(foundation=mode)
+    planned = {r.name for r in plan_of(*selected, settings=settings).resources if r.is_provider}
+    assert provider_names(settings, selected) == planned
+    assert ("gitlab-operations" in planned) == bool(selected)

@@ -246,7 +246,7 @@ def test_changes_must_be_applied_first(platform: Platform) -> None:
     assert (platform.states, platform.files()) == (platform.before, set())
     platform.as_a_fleet()
     platform.changed = {(Target.FLEET, "gamma")}
-    with pytest.raises(MoveError, match="apply all changes first. gamma"):
+    with pytest.raises(MoveError, match=r"apply all changes first\. gamma"):
         platform.move.to_one(SLUGS)
     assert platform.files() == set()
 
@@ -330,7 +330,7 @@ def test_no_run_takes_the_lock_of_a_stack_that_is_being_moved(platform: Platform
 
 def test_a_journal_that_cannot_be_read_refuses_runs(platform: Platform) -> None:
     platform.storage.write(b"{", *move_folder(BASE), "journal.json")
-    with pytest.raises(EngineError, match="the journal of the move cannot be read: .*journal.json"):
+    with pytest.raises(EngineError, match=r"the journal of the move cannot be read: .*journal\.json"):
         refuse_unfinished_move(platform.storage, BASE)
 
 

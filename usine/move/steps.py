@@ -24,7 +24,7 @@ import datetime
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from pulumi_facts.checkpoint import resources_of
 from pulumi_facts.urns import in_stack, name_of
@@ -56,7 +56,9 @@ from usine.move.states import (
 from usine.report.model import FOUNDATION
 from usine.report.words import plural
 
-_SHOWN = 5
+_SHOWN: Final = 5
+#: The exit code of a preview that was interrupted.
+_INTERRUPTED: Final = 130
 
 
 class States(Protocol):
@@ -217,8 +219,8 @@ class Move:
     def _previewed(self, target: Target, states: Mapping[str | None, Checkpoint]) -> _Compared:
         self.say(f"comparing {plural(len(states), 'stack')} with the files")
         ended = tuple(self.preview(target, states))
-        missing = len(states) - len(ended)
-        if missing:
+        if len(ended) < len(states) or any(done.exit_code == _INTERRUPTED for done in ended):
+            self.say("interrupted: run the same command again to continue")
             raise KeyboardInterrupt
         return _Compared(ended, tuple(done for done in ended if done.exit_code != 0))
 
