@@ -108,6 +108,8 @@ def whole(slugs: Iterable[str], scheduled: Iterable[str] = ()) -> dict[str, Any]
 
 def providers(slugs: Iterable[str], scheduled: Iterable[str] = ()) -> Mapping[str | None, frozenset[str]]:
     """Return the providers that the program makes in each stack."""
-    common = {"vault", "gitlab", "kubernetes-prod-1"}
-    own = {slug: common | ({"gitlab-operations"} if slug in scheduled else set()) for slug in slugs}
-    return {slug: frozenset(names) for slug, names in {None: common, **own}.items()}
+    common = frozenset({"vault", "gitlab", "kubernetes-prod-1"})
+    made: dict[str | None, frozenset[str]] = {None: common}
+    for slug in slugs:
+        made[slug] = common | ({"gitlab-operations"} if slug in scheduled else set())
+    return made

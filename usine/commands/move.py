@@ -208,11 +208,13 @@ class _Files:
         }
 
     def preview(self, target: Target, states: Mapping[str | None, Checkpoint]) -> Sequence[Done]:
-        """Run `usine preview` on stacks in one of the two layouts."""
+        """Run `usine preview` on stacks in one of the two layouts; return nothing if they were interrupted."""
         workers = Workers(self.args.workers, ROOT, self.fleet.variables)
         jobs = (self._job(target, slug, salt_of(state)) for slug, state in states.items())
         with workers.interruptible():
-            return tuple(workers.run(jobs))
+            ended = tuple(workers.run(jobs))
+        # A process that is interrupted while it starts ends with any exit code.
+        return () if workers.stopped else ended
 
     def _job(self, target: Target, slug: str | None, salt: str) -> FleetJob:
         settings = self.fleet.layout.write(slug, salt) if target is Target.FLEET else self.args.settings

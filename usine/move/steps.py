@@ -77,7 +77,7 @@ class States(Protocol):
         """Empty the state of a stack, and remove the stack if it exists."""
 
 
-#: Previews stacks in a layout; the second argument has their states.
+#: Previews stacks in a layout; the second argument has their states. The result is not complete if it was interrupted.
 Preview = Callable[[Target, Mapping[str | None, Checkpoint]], Sequence[Done]]
 
 
