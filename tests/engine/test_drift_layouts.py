@@ -29,9 +29,10 @@ def whole(light_lab: TestLab, tmp_path: Path) -> Iterator[Stack]:
     stack = make(light_lab, "whole", tmp_path / "whole")
     stack.up().must()
     yield stack
-    for slug in (*TENANTS, None):
-        left = stack if slug is None else part(stack, slug)
-        left.close()
+    for slug in TENANTS:
+        if f"whole.{slug}" in states(stack):
+            part(stack, slug).close()
+    stack.close()
     state_storage(stack.environment).files.rm(str(usine_files(stack)), recursive=True)
 
 
@@ -114,7 +115,8 @@ def test_moving_to_a_stack_per_tenant_and_back_changes_nothing_and_each_stack_re
 def no_secret_is_in_clear(whole: Stack, said: str) -> None:
     """Search the token of the mirror, which the state has, in the states, their backups and what the command wrote."""
     path = "operations/mirror/copie"
-    token = whole.lab.vault.secrets.kv.v2.read_secret_version(path, mount_point="alpha")["data"]["data"]["token"]
+    kv = whole.lab.vault.secrets.kv.v2
+    token = kv.read_secret_version(path, mount_point="alpha", raise_on_deleted_version=False)["data"]["data"]["token"]
     backups = list((usine_files(whole) / "moves").rglob("*.json"))
     assert len(backups) == 4
     assert {file.stat().st_mode & 0o077 for file in backups} == {0}
