@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 
@@ -15,16 +16,19 @@ from usine.report.model import Action, Entry, PropertyChange
 SLUGS = ("alpha", "beta", "gamma", "delta")
 
 
-def tenant(slug: str, **changes: object) -> Tenant:
-    person = f"someone.of-{slug}"
-    made = {"owner": person, "members": {Role.DEVELOPER: (f"other.of-{slug}",)}, "contact": f"{slug}@example.fr"}
+def tenant(slug: str, **changes: Any) -> Tenant:
+    made = {
+        "owner": f"someone.of-{slug}",
+        "members": {Role.DEVELOPER: (f"other.of-{slug}",)},
+        "contact": f"{slug}@example.fr",
+    }
     return dataclasses.replace(factories.tenant(slug), **{**made, **changes})
 
 
-def policy(slug: str, after: object = "", name: str = "policy/env/dev", **changes: object) -> Entry:
+def policy(slug: str, after: object = "", name: str = "policy/env/dev", **changes: Any) -> Entry:
     change = PropertyChange("policy", f"path {slug}/dev", after or f"path {slug}/dev for someone.of-{slug}")
     made = Entry(Action.CHANGED, slug, "vault", "vault:index/policy:Policy", f"{slug}/vault/{name}", (change,))
-    return dataclasses.replace(made, **changes)  # type: ignore[arg-type]  # keys of Entry
+    return dataclasses.replace(made, **changes)
 
 
 TENANTS = {slug: tenant(slug) for slug in SLUGS}

@@ -29,7 +29,7 @@ _LONGEST_TEXT = 600
 _LONGEST_VALUE = 160
 _MOST_ITEMS = 50
 _MOST_PROPERTIES = 20
-_MOST_OTHERS = 500
+_MOST_OTHERS = 100
 _MOST_LINES = 40
 #: Actions for which the name is enough; the page and the JSON have every property.
 _BY_NAME = frozenset({Action.CREATED, Action.DESTROYED, Action.UNMANAGED})
