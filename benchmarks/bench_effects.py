@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Final, TypeVar
 
 from model.reading.load import load
@@ -36,15 +37,13 @@ def main(sizes: Sequence[int] = SIZES) -> None:
     print("".join(f"{head:>10}" for head in heads))
     for size in sizes:
         entries, tenants = change(size)
-        spent, effects = _spent(lambda entries=entries, tenants=tenants: same_effects(entries, tenants))
+        spent, effects = _spent(partial(same_effects, entries, tenants))
         report = Report(Kind.DIFF, "usine diff", "", (), entries, effects=effects)
-        cells = [f"{spent:.2f}s"]
-        for render in (html.render, _comment):
-            cells += [
-                f"{_spent(lambda r=render, of=of: r(of))[0]:.2f}s" for of in (report, replace(report, effects=()))
-            ]
-        cells.append(f"{_spent(lambda report=report: as_json.render(report))[0]:.2f}s")
-        print(f"{size:>10}{len(entries):>10}" + "".join(f"{cell:>10}" for cell in cells), flush=True)
+        alone = replace(report, effects=())
+        jobs = (partial(html.render, report), partial(html.render, alone), partial(_comment, report))
+        times = [_spent(job)[0] for job in (*jobs, partial(_comment, alone), partial(as_json.render, report))]
+        cells = "".join(f"{seconds:>9.2f}s" for seconds in (spent, *times))
+        print(f"{size:>10}{len(entries):>10}{cells}", flush=True)
 
 
 def change(size: int) -> tuple[tuple[Entry, ...], dict[str, Tenant]]:
