@@ -253,6 +253,16 @@ def test_one_stack_of_a_fleet_is_not_run(fake: Fake, capsys: pytest.CaptureFixtu
     )
 
 
+def test_a_refused_run_as_a_fleet_does_not_make_one(fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:
+    fake.changed("prod")
+    assert fake.run(command="fleet up") == 1
+    assert "(foundation): failed" in capsys.readouterr().out
+    fake.changed()
+    fake.run(command="up")
+    assert "have stacks of their own" not in capsys.readouterr().err
+    assert fake.run("--to", "fleet") == 0
+
+
 def test_an_interrupted_move_continues(fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:
     script = fake.root / "usine" / "__main__.py"
     script.write_text(
@@ -263,7 +273,7 @@ def test_an_interrupted_move_continues(fake: Fake, capsys: pytest.CaptureFixture
     assert fake.run("--to", "fleet", "--workers", "1") == 130
     assert "run the same command again to continue" in capsys.readouterr().out
     assert fake.objects() == {**APART, "prod": TOGETHER}
-    for command in ("up", "drift"):
+    for command in ("up", "drift", "fleet up"):
         assert fake.run(command=command) == 1
         assert "objects of the stack prod are being moved since" in capsys.readouterr().err
     script.write_text(USINE, encoding="utf-8")

@@ -134,7 +134,7 @@ def platform(tmp_path: Path) -> Platform:
 
 
 def test_each_tenant_gets_a_stack_and_a_record(platform: Platform) -> None:
-    counts = platform.move.to_fleet()
+    counts = platform.move.to_fleet(SLUGS)
     assert {slug: sum(count.values()) for slug, count in counts.items()} == {None: 1, "alpha": 2, "beta": 3, "gamma": 2}
     assert platform.states.keys() == {None, *SLUGS}
     runs = platform.records.runs()
@@ -148,7 +148,7 @@ def test_each_tenant_gets_a_stack_and_a_record(platform: Platform) -> None:
 
 
 def test_the_backup_is_the_state_as_it_was_and_nobody_else_reads_it(platform: Platform) -> None:
-    platform.move.to_fleet()
+    platform.move.to_fleet(SLUGS)
     (backup,) = Path(platform.storage.path(*move_folder(BASE))).rglob("*.json")
     assert json.loads(backup.read_text(encoding="utf-8")) == platform.before[None]
     assert backup.stat().st_mode & 0o777 == 0o600
@@ -191,7 +191,7 @@ def interrupted_anywhere(folder: Path, prepare: Callable[[Platform], None], run:
 
 
 def test_a_move_to_a_fleet_that_is_killed_anywhere_continues(tmp_path: Path) -> None:
-    assert interrupted_anywhere(tmp_path, lambda _: None, lambda move: move.to_fleet()) == 4
+    assert interrupted_anywhere(tmp_path, lambda _: None, lambda move: move.to_fleet(SLUGS)) == 4
 
 
 def test_a_move_to_one_stack_that_is_killed_anywhere_continues(tmp_path: Path) -> None:
@@ -203,11 +203,11 @@ def test_a_move_to_one_stack_that_is_killed_anywhere_continues(tmp_path: Path) -
 def test_a_move_to_a_fleet_with_changes_is_undone(platform: Platform, where: tuple[Target, str | None]) -> None:
     platform.changed.add(where)
     with pytest.raises(MoveError, match=r"the move was undone, all states are as before: .*: it would change"):
-        platform.move.to_fleet()
+        platform.move.to_fleet(SLUGS)
     assert platform.states == platform.before
     assert (platform.records.runs(), read_journal(platform.storage, BASE)) == ({}, None)
     platform.changed.clear()
-    platform.move.to_fleet()
+    platform.move.to_fleet(SLUGS)
 
 
 def test_a_move_to_one_stack_with_changes_is_undone(platform: Platform) -> None:
@@ -228,11 +228,11 @@ def test_an_undoing_that_is_killed_anywhere_ends_when_it_is_run_again(tmp_path: 
         platform.calls_left = before
         try:
             with pytest.raises(MoveError, match="undone"):
-                platform.move.to_fleet()
+                platform.move.to_fleet(SLUGS)
         except Interrupted:
             platform.calls_left = -1
             with pytest.raises(MoveError, match="undone"):
-                platform.move.to_fleet()
+                platform.move.to_fleet(SLUGS)
             assert platform.states == platform.before
         else:
             assert before == 8
@@ -242,7 +242,7 @@ def test_an_undoing_that_is_killed_anywhere_ends_when_it_is_run_again(tmp_path: 
 def test_changes_must_be_applied_first(platform: Platform) -> None:
     platform.changed.add((Target.ONE, None))
     with pytest.raises(MoveError, match=r"apply all changes first. \(foundation\): it would change See log"):
-        platform.move.to_fleet()
+        platform.move.to_fleet(SLUGS)
     assert (platform.states, platform.files()) == (platform.before, set())
     platform.as_a_fleet()
     platform.changed = {(Target.FLEET, "gamma")}
@@ -255,25 +255,33 @@ def test_a_stack_that_has_resources_already_is_not_overwritten(platform: Platfor
     parts = split(platform.before[None], BASE, SLUGS, samples.providers(SLUGS))
     platform.states["beta"] = dict(parts["beta"])
     with pytest.raises(MoveError, match=r"the stack prod.beta has resources already"):
-        platform.move.to_fleet()
+        platform.move.to_fleet(SLUGS)
     assert platform.files() == set()
 
 
 def test_a_fleet_is_not_moved_to_a_fleet_and_one_stack_not_to_one(platform: Platform) -> None:
     with pytest.raises(MoveError, match="prod is no fleet"):
         platform.move.to_one(SLUGS)
-    platform.move.to_fleet()
+    platform.move.to_fleet(SLUGS)
     with pytest.raises(MoveError, match="prod is a fleet already"):
-        platform.move.to_fleet()
+        platform.move.to_fleet(SLUGS)
     platform.states[None] = platform.before[None]
     with pytest.raises(MoveError, match="the stack prod has objects of tenants already"):
         platform.move.to_one(SLUGS)
 
 
+def test_what_changed_before_the_locks_were_taken_is_not_moved(platform: Platform) -> None:
+    with pytest.raises(MoveError, match="somebody has run the stack prod meanwhile"):
+        platform.move.to_fleet(SLUGS[:2])
+    platform.as_a_fleet()
+    with pytest.raises(MoveError, match="somebody has run the fleet meanwhile"):
+        platform.move.to_one(SLUGS[:2])
+
+
 def test_an_interrupted_move_is_finished_before_the_way_back(platform: Platform) -> None:
     platform.calls_left = 2
     with pytest.raises(Interrupted):
-        platform.move.to_fleet()
+        platform.move.to_fleet(SLUGS)
     with pytest.raises(MoveError, match="a move to fleet is not finished: finish it first, with --to fleet"):
         platform.move.to_one(SLUGS)
 
@@ -282,11 +290,11 @@ def test_an_interrupted_move_is_finished_before_the_way_back(platform: Platform)
 def test_a_state_that_somebody_changed_meanwhile_is_not_overwritten(platform: Platform, slug: str | None) -> None:
     platform.calls_left = 2
     with pytest.raises(Interrupted):
-        platform.move.to_fleet()
+        platform.move.to_fleet(SLUGS)
     platform.calls_left = -1
     resources_of(platform.states[slug])[-1]["modified"] = "2026-11-30T10:00:00Z"
     with pytest.raises(MoveError, match="somebody has changed the state of prod"):
-        platform.move.to_fleet()
+        platform.move.to_fleet(SLUGS)
 
 
 def test_a_stack_is_only_removed_if_all_its_objects_are_in_the_one_stack(platform: Platform) -> None:
@@ -311,14 +319,14 @@ def test_a_lost_object_ends_the_move_before_the_journal_is_removed(
 
     monkeypatch.setattr(platform, "write", lose)
     with pytest.raises(MoveError, match="the stacks do not have the same objects as before"):
-        platform.move.to_fleet()
+        platform.move.to_fleet(SLUGS)
     assert read_journal(platform.storage, BASE) is not None
 
 
 def test_no_run_takes_the_lock_of_a_stack_that_is_being_moved(platform: Platform, tmp_path: Path) -> None:
     platform.calls_left = 1
     with pytest.raises(Interrupted):
-        platform.move.to_fleet()
+        platform.move.to_fleet(SLUGS)
     environment = {"PULUMI_BACKEND_URL": f"file://{tmp_path}"}
     for stack in ("prod", "prod.alpha"):
         engine = Engine(tmp_path, stack, environment)
@@ -337,10 +345,10 @@ def test_a_journal_that_cannot_be_read_refuses_runs(platform: Platform) -> None:
 def test_a_missing_backup_ends_the_move(platform: Platform) -> None:
     platform.calls_left = 1
     with pytest.raises(Interrupted):
-        platform.move.to_fleet()
+        platform.move.to_fleet(SLUGS)
     next(Path(platform.storage.path(*move_folder(BASE))).rglob("prod.json")).unlink()
     with pytest.raises(EngineError, match=r"the backup .*prod.json is missing"):
-        platform.move.to_fleet()
+        platform.move.to_fleet(SLUGS)
 
 
 def test_the_counts_are_by_tenant(platform: Platform) -> None:

@@ -22,6 +22,7 @@ from usine.commands.fleet_open import (
 )
 from usine.commands.fleet_plan import lines_of
 from usine.engine.cli import EngineError
+from usine.engine.moving import refuse_unfinished_move
 from usine.engine.sources import commit_of
 from usine.fleet.planning import FleetPlan, FleetTask, make_fleet_plan
 from usine.fleet.records import Result, RunRecord, digest_of_state
@@ -73,6 +74,7 @@ def run(args: argparse.Namespace) -> int:
     """Run all steps; see the epilog for the exit code."""
     try:
         fleet = open_fleet(args)
+        refuse_unfinished_move(fleet.records.storage, fleet.layout.base)
         for slug in (*args.tenant, *args.first):
             if find_tenant(fleet.platform.tenants, slug, "fleet up") is None:
                 return 1

@@ -196,7 +196,7 @@ class _Files:
             self.record,
             partial(print, flush=True),
         )
-        return move.to_fleet() if target is Target.FLEET else move.to_one(slugs)
+        return move.to_fleet(slugs) if target is Target.FLEET else move.to_one(slugs)
 
     def providers(self, slugs: Collection[str]) -> Mapping[str | None, Collection[str]]:
         """Return the names of the providers of each stack."""

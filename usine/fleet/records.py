@@ -131,9 +131,12 @@ class Records:
         return self._all("scans", _SCAN.validate_json)
 
     def exist(self) -> bool:
-        """Return whether the platform runs as a fleet: its foundation has been run alone."""
+        """Return whether the platform runs as a fleet: a tenant has a record.
+
+        The foundation has one as well after somebody has tried `usine fleet up` on a platform that is one stack.
+        """
         with _translated():
-            return self.storage.read(*self._path("runs", None)) is not None
+            return any(name != f"{_FOUNDATION}{_SUFFIX}" for name in self.storage.names(*self._folder("runs")))
 
     def write_run(self, slug: str | None, record: RunRecord) -> None:
         """Record a run."""

@@ -98,11 +98,12 @@ class Move:
     record: Callable[[str | None, Checkpoint, Done], RunRecord]
     say: Callable[[str], None]
 
-    def to_fleet(self) -> dict[str | None, Counter[str]]:
+    def to_fleet(self, slugs: Sequence[str]) -> dict[str | None, Counter[str]]:
         """Move the tenants out of the one stack; return the objects of each stack. Raises MoveError, EngineError."""
         journal, whole = self._resumed(Target.FLEET), self.states.read(None)
         if journal is None:
-            slugs = tenants_of(whole)
+            if tuple(slugs) != tenants_of(whole):
+                raise MoveError(f"somebody has run the stack {self.base} meanwhile: run the same command again")
             parts = self._split(whole, slugs)
             self._must_not_change(Target.ONE, {None: whole})
             for slug in slugs:
@@ -142,6 +143,8 @@ class Move:
             before: dict[str | None, Checkpoint] = {slug: self.states.read(slug) for slug in (None, *slugs)}
             for slug, state in before.items():
                 refuse_unfinished(state, self._stack(slug))
+            if set(slugs) != self.records.runs().keys() - {None}:
+                raise MoveError("somebody has run the fleet meanwhile: run the same command again")
             if tenants_of(before[None]):
                 raise MoveError(f"the stack {self.base} has objects of tenants already")
             self._must_not_change(Target.FLEET, before)
@@ -184,9 +187,9 @@ class Move:
         journal = read_journal(self.storage, self.base)
         if journal is None:
             if target is Target.FLEET and self.records.exist():
-                raise MoveError(f"{self.base} is a fleet already: its foundation has a record of its own")
+                raise MoveError(f"{self.base} is a fleet already: its tenants have records of their own")
             if target is Target.ONE and not self.records.exist():
-                raise MoveError(f"{self.base} is no fleet: its foundation has no record")
+                raise MoveError(f"{self.base} is no fleet: no tenant has a record")
         elif journal.target is not target:
             raise MoveError(f"a move to {journal.target} is not finished: finish it first, with --to {journal.target}")
         else:
