@@ -18,7 +18,7 @@ from tests.move import samples
 from tests.move.samples import BASE
 from usine.engine.cli import Engine, EngineError
 from usine.engine.lock import hold
-from usine.engine.moving import Target, move_folder, read_journal, refuse_unfinished_move
+from usine.engine.moving import MoveTarget, move_folder, read_journal, refuse_unfinished_move
 from usine.engine.storage import Storage, state_storage
 from usine.fleet.records import Inputs, Records, Result, RunRecord
 from usine.fleet.running import Done, FleetJob
@@ -42,9 +42,9 @@ class Platform:
         self.before = copy.deepcopy(self.states)
         self.calls_left = -1
         #: The stacks whose preview shows a change.
-        self.changed: set[tuple[Target, str | None]] = set()
+        self.changed: set[tuple[MoveTarget, str | None]] = set()
         self.said: list[str] = []
-        self.compared: list[tuple[Target, str | None]] = []
+        self.compared: list[tuple[MoveTarget, str | None]] = []
 
     # The states, as `usine.move.steps.States` wants them.
 
@@ -81,7 +81,7 @@ class Platform:
         there = {in_stack(r["urn"], BASE) for state in self.states.values() for r in resources_of(state) if r.get("id")}
         assert there >= {r["urn"] for r in resources_of(self.before[None]) if r.get("id")}
 
-    def preview(self, target: Target, states: Mapping[str | None, Checkpoint]) -> Sequence[Done]:
+    def preview(self, target: MoveTarget, states: Mapping[str | None, Checkpoint]) -> Sequence[Done]:
         for slug in states:
             self.compared.append((target, slug))
         return [
@@ -115,7 +115,7 @@ class Platform:
         """Let the platform be a fleet. The stack of beta is encrypted in another way."""
         self.states = dict(split(self.states[None], BASE, SLUGS, samples.providers(SLUGS, ["beta"])))
         self.states["beta"]["deployment"]["secrets_providers"] = OTHER_SALT
-        done = self.preview(Target.FLEET, {None: {}})[0]
+        done = self.preview(MoveTarget.FLEET, {None: {}})[0]
         for slug in self.states:
             self.records.write_run(slug, self.record(slug, {}, done))
         self.compared.clear()
@@ -140,9 +140,9 @@ def test_each_tenant_gets_a_stack_and_a_record(platform: Platform) -> None:
     runs = platform.records.runs()
     assert (set(runs), {run.salt for run in runs.values()}) == ({None, *SLUGS}, {samples.SALT})
     assert platform.compared == [
-        (Target.ONE, None),
-        *((Target.FLEET, slug) for slug in SLUGS),
-        (Target.FLEET, None),
+        (MoveTarget.ONE, None),
+        *((MoveTarget.FLEET, slug) for slug in SLUGS),
+        (MoveTarget.FLEET, None),
     ]
     assert platform.files() == {"prod.json"}, "the backup stays, the journal does not"
 
@@ -199,8 +199,8 @@ def test_a_move_to_one_stack_that_is_killed_anywhere_continues(tmp_path: Path) -
     assert interrupted_anywhere(tmp_path, Platform.as_a_fleet, lambda move: move.to_one(SLUGS)) == 5
 
 
-@pytest.mark.parametrize("where", [(Target.FLEET, "beta"), (Target.FLEET, None)], ids=str)
-def test_a_move_to_a_fleet_with_changes_is_undone(platform: Platform, where: tuple[Target, str | None]) -> None:
+@pytest.mark.parametrize("where", [(MoveTarget.FLEET, "beta"), (MoveTarget.FLEET, None)], ids=str)
+def test_a_move_to_a_fleet_with_changes_is_undone(platform: Platform, where: tuple[MoveTarget, str | None]) -> None:
     platform.changed.add(where)
     with pytest.raises(MoveError, match=r"the move was undone, all states are as before: .*: it would change"):
         platform.move.to_fleet(SLUGS)
@@ -213,7 +213,7 @@ def test_a_move_to_a_fleet_with_changes_is_undone(platform: Platform, where: tup
 def test_a_move_to_one_stack_with_changes_is_undone(platform: Platform) -> None:
     platform.as_a_fleet()
     before = platform.prints()
-    platform.changed.add((Target.ONE, None))
+    platform.changed.add((MoveTarget.ONE, None))
     with pytest.raises(MoveError, match="the move was undone"):
         platform.move.to_one(SLUGS)
     assert (platform.prints(), platform.records.exist()) == (before, True)
@@ -224,7 +224,7 @@ def test_a_move_to_one_stack_with_changes_is_undone(platform: Platform) -> None:
 def test_an_undoing_that_is_killed_anywhere_ends_when_it_is_run_again(tmp_path: Path) -> None:
     for before in range(20):
         platform = Platform(tmp_path / str(before))
-        platform.changed.add((Target.FLEET, None))
+        platform.changed.add((MoveTarget.FLEET, None))
         platform.calls_left = before
         try:
             with pytest.raises(MoveError, match="undone"):
@@ -240,12 +240,12 @@ def test_an_undoing_that_is_killed_anywhere_ends_when_it_is_run_again(tmp_path: 
 
 
 def test_changes_must_be_applied_first(platform: Platform) -> None:
-    platform.changed.add((Target.ONE, None))
+    platform.changed.add((MoveTarget.ONE, None))
     with pytest.raises(MoveError, match=r"apply all changes first. \(foundation\): it would change See log"):
         platform.move.to_fleet(SLUGS)
     assert (platform.states, platform.files()) == (platform.before, set())
     platform.as_a_fleet()
-    platform.changed = {(Target.FLEET, "gamma")}
+    platform.changed = {(MoveTarget.FLEET, "gamma")}
     with pytest.raises(MoveError, match=r"apply all changes first\. gamma"):
         platform.move.to_one(SLUGS)
     assert platform.files() == set()

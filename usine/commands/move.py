@@ -22,7 +22,7 @@ from usine.commands.fleet_open import FOLDER, Fleet, add_fleet_arguments, add_wo
 from usine.commands.fleet_plan import lines_of
 from usine.engine.cli import EngineError
 from usine.engine.lock import HeldLock, hold
-from usine.engine.moving import Target, read_journal
+from usine.engine.moving import MoveTarget, read_journal
 from usine.engine.recover import release_dead_lock
 from usine.engine.sources import commit_of
 from usine.fleet.planning import make_fleet_plan
@@ -55,7 +55,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--to",
         required=True,
-        choices=[target.value for target in Target],
+        choices=[target.value for target in MoveTarget],
         help="fleet: a stack per tenant; one: the stack of the foundation",
     )
     add_workers_argument(parser)
@@ -66,7 +66,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Run all steps; see the epilog for the exit code."""
-    target = Target(args.to)
+    target = MoveTarget(args.to)
     try:
         fleet = open_fleet(args)
         _refuse_parts(fleet.settings)
@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"usine move: {error}", file=sys.stderr)
         return 1
     print("\n".join(_lines(fleet, moved)))
-    print("next: " + ("usine fleet plan" if target is Target.FLEET else "usine up") + f" --stack {args.stack}")
+    print("next: " + ("usine fleet plan" if target is MoveTarget.FLEET else "usine up") + f" --stack {args.stack}")
     return 0
 
 
@@ -91,12 +91,12 @@ def _refuse_parts(settings: Settings) -> None:
         raise EngineError("the settings file has usine:foundation or usine:tenants: name that of the whole platform")
 
 
-def _slugs(fleet: Fleet, target: Target) -> Sequence[str]:
+def _slugs(fleet: Fleet, target: MoveTarget) -> Sequence[str]:
     """Return the tenants to move: all. Raises EngineError if files and stacks do not have the same ones."""
     journal = read_journal(fleet.records.storage, fleet.layout.base)
     if journal is not None:
         return journal.slugs
-    if target is Target.FLEET:
+    if target is MoveTarget.FLEET:
         slugs = tenants_of(fleet.engine(None).export_state())
         known = {tenant.slug for tenant in fleet.platform.tenants}
         if gone := sorted(set(slugs) - known):
@@ -109,13 +109,15 @@ def _slugs(fleet: Fleet, target: Target) -> Sequence[str]:
     return sorted(slug for slug in runs if slug is not None)
 
 
-def show_plan(fleet: Fleet, target: Target, slugs: Sequence[str]) -> None:
+def show_plan(fleet: Fleet, target: MoveTarget, slugs: Sequence[str]) -> None:
     """Print where the objects are, and where they go."""
     base = fleet.layout.base
     where = f"from the stack {base} to {plural(len(slugs), 'stack')} {base}.SLUG"
-    print(where if target is Target.FLEET else f"from {plural(len(slugs), 'stack')} {base}.SLUG to the stack {base}")
+    print(
+        where if target is MoveTarget.FLEET else f"from {plural(len(slugs), 'stack')} {base}.SLUG to the stack {base}"
+    )
     counts: Counter[str] = objects_of(fleet.engine(None).export_state())
-    if target is Target.ONE:
+    if target is MoveTarget.ONE:
         print(f"  {base}: {plural(sum(counts.values()), 'object')}")
         return
     for slug, number in sorted(counts.items()):
@@ -184,7 +186,7 @@ class _Files:
     inputs: Mapping[str | None, Inputs]
     commit: str | None = field(default_factory=lambda: commit_of(ROOT))
 
-    def move(self, target: Target, slugs: Sequence[str]) -> dict[str | None, Counter[str]]:
+    def move(self, target: MoveTarget, slugs: Sequence[str]) -> dict[str | None, Counter[str]]:
         fleet = self.fleet
         move = Move(
             fleet.layout.base,
@@ -196,7 +198,7 @@ class _Files:
             self.record,
             partial(print, flush=True),
         )
-        return move.to_fleet(slugs) if target is Target.FLEET else move.to_one(slugs)
+        return move.to_fleet(slugs) if target is MoveTarget.FLEET else move.to_one(slugs)
 
     def providers(self, slugs: Collection[str]) -> Mapping[str | None, Collection[str]]:
         """Return the names of the providers of each stack."""
@@ -207,7 +209,7 @@ class _Files:
             **{tenant.slug: provider_names(own, [tenant]) for tenant in tenants if tenant.slug in slugs},
         }
 
-    def preview(self, target: Target, states: Mapping[str | None, Checkpoint]) -> Sequence[Done]:
+    def preview(self, target: MoveTarget, states: Mapping[str | None, Checkpoint]) -> Sequence[Done]:
         """Run `usine preview` on stacks in one of the two layouts; return nothing if they were interrupted."""
         workers = Workers(self.args.workers, ROOT, self.fleet.variables)
         jobs = (self._job(target, slug, salt_of(state)) for slug, state in states.items())
@@ -216,8 +218,8 @@ class _Files:
         # A process that is interrupted while it starts ends with any exit code.
         return () if workers.stopped else ended
 
-    def _job(self, target: Target, slug: str | None, salt: str) -> FleetJob:
-        settings = self.fleet.layout.write(slug, salt) if target is Target.FLEET else self.args.settings
+    def _job(self, target: MoveTarget, slug: str | None, salt: str) -> FleetJob:
+        settings = self.fleet.layout.write(slug, salt) if target is MoveTarget.FLEET else self.args.settings
         folder = ROOT / FOLDER / self.fleet.layout.stack(slug).replace("/", "-")
         report, log = folder / "move.json", folder / "move.log"
         stack = ("--stack", self.fleet.layout.stack(slug), "--settings", str(settings))

@@ -20,7 +20,7 @@ from usine.engine.cli import EngineError
 from usine.engine.storage import Storage
 
 
-class Target(enum.StrEnum):
+class MoveTarget(enum.StrEnum):
     """Where the objects of tenants go: to a stack per tenant, or to the stack of the foundation."""
 
     FLEET = "fleet"
@@ -34,7 +34,7 @@ class MoveJournal:
     `checked`: the states that it wrote have no changes, so that it only goes on from there.
     """
 
-    target: Target
+    target: MoveTarget
     slugs: tuple[str, ...]
     began: datetime.datetime
     backup: str

@@ -30,7 +30,7 @@ from pulumi_facts.checkpoint import resources_of
 from pulumi_facts.urns import in_stack, name_of
 from usine.engine.moving import (
     MoveJournal,
-    Target,
+    MoveTarget,
     move_folder,
     read_backup,
     read_journal,
@@ -78,7 +78,7 @@ class States(Protocol):
 
 
 #: Previews stacks in a layout; the second argument has their states. The result is not complete if it was interrupted.
-Preview = Callable[[Target, Mapping[str | None, Checkpoint]], Sequence[Done]]
+Preview = Callable[[MoveTarget, Mapping[str | None, Checkpoint]], Sequence[Done]]
 
 
 @dataclass(frozen=True)
@@ -100,16 +100,16 @@ class Move:
 
     def to_fleet(self, slugs: Sequence[str]) -> dict[str | None, Counter[str]]:
         """Move the tenants out of the one stack; return the objects of each stack. Raises MoveError, EngineError."""
-        journal, whole = self._resumed(Target.FLEET), self.states.read(None)
+        journal, whole = self._resumed(MoveTarget.FLEET), self.states.read(None)
         if journal is None:
             if tuple(slugs) != tenants_of(whole):
                 raise MoveError(f"somebody has run the stack {self.base} meanwhile: run the same command again")
             parts = self._split(whole, slugs)
-            self._must_not_change(Target.ONE, {None: whole})
+            self._must_not_change(MoveTarget.ONE, {None: whole})
             for slug in slugs:
                 if resources_of(self.states.read(slug)):
                     raise MoveError(f"the stack {self._stack(slug)} has resources already")
-            journal = self._begin(Target.FLEET, {None: whole}, slugs)
+            journal = self._begin(MoveTarget.FLEET, {None: whole}, slugs)
         else:
             now, whole = whole, self._backup(journal, None)
             parts = self._split(whole, journal.slugs)
@@ -120,12 +120,12 @@ class Move:
                     self._refuse_changed(slug, there, parts[slug])
         for slug in journal.slugs:
             self.states.write(slug, parts[slug])
-        compared = self._previewed(Target.FLEET, {slug: parts[slug] for slug in journal.slugs})
+        compared = self._previewed(MoveTarget.FLEET, {slug: parts[slug] for slug in journal.slugs})
         if not compared.failed:
             for done in compared.ended:
                 self.records.write_run(done.job.slug, self.record(done.job.slug, parts[None], done))
             self.states.write(None, parts[None])
-            compared = self._previewed(Target.FLEET, {None: parts[None]})
+            compared = self._previewed(MoveTarget.FLEET, {None: parts[None]})
         if compared.failed:
             self.states.write(None, whole)
             for slug in journal.slugs:
@@ -138,7 +138,7 @@ class Move:
 
     def to_one(self, slugs: Sequence[str]) -> dict[str | None, Counter[str]]:
         """Move the tenants into the stack of the foundation; return its objects. Raises MoveError, EngineError."""
-        journal = self._resumed(Target.ONE)
+        journal = self._resumed(MoveTarget.ONE)
         if journal is None:
             before: dict[str | None, Checkpoint] = {slug: self.states.read(slug) for slug in (None, *slugs)}
             for slug, state in before.items():
@@ -147,8 +147,8 @@ class Move:
                 raise MoveError("somebody has run the fleet meanwhile: run the same command again")
             if tenants_of(before[None]):
                 raise MoveError(f"the stack {self.base} has objects of tenants already")
-            self._must_not_change(Target.FLEET, before)
-            journal = self._begin(Target.ONE, before, slugs)
+            self._must_not_change(MoveTarget.FLEET, before)
+            journal = self._begin(MoveTarget.ONE, before, slugs)
         else:
             before = {slug: self._backup(journal, slug) for slug in (None, *journal.slugs)}
         if not journal.checked:
@@ -173,7 +173,7 @@ class Move:
         whole = join(foundation, tenants, self.base)
         self._refuse_changed(None, self.states.read(None), foundation, whole)
         self.states.write(None, whole)
-        compared = self._previewed(Target.ONE, {None: whole})
+        compared = self._previewed(MoveTarget.ONE, {None: whole})
         if compared.failed:
             self.states.write(None, foundation)
             self._undone(compared.failed)
@@ -183,12 +183,12 @@ class Move:
 
     # Beginning and end ---------------------------------------------------------------------------------------------
 
-    def _resumed(self, target: Target) -> MoveJournal | None:
+    def _resumed(self, target: MoveTarget) -> MoveJournal | None:
         journal = read_journal(self.storage, self.base)
         if journal is None:
-            if target is Target.FLEET and self.records.exist():
+            if target is MoveTarget.FLEET and self.records.exist():
                 raise MoveError(f"{self.base} is a fleet already: its tenants have records of their own")
-            if target is Target.ONE and not self.records.exist():
+            if target is MoveTarget.ONE and not self.records.exist():
                 raise MoveError(f"{self.base} is no fleet: no tenant has a record")
         elif journal.target is not target:
             raise MoveError(f"a move to {journal.target} is not finished: finish it first, with --to {journal.target}")
@@ -196,7 +196,7 @@ class Move:
             self.say(f"continuing the move that began at {journal.began:%Y-%m-%d %H:%M:%S} UTC")
         return journal
 
-    def _begin(self, target: Target, states: Mapping[str | None, Checkpoint], slugs: Sequence[str]) -> MoveJournal:
+    def _begin(self, target: MoveTarget, states: Mapping[str | None, Checkpoint], slugs: Sequence[str]) -> MoveJournal:
         began = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
         journal = MoveJournal(target, tuple(slugs), began, f"{began:%Y%m%dT%H%M%SZ}")
         for slug, state in states.items():
@@ -219,7 +219,7 @@ class Move:
             raise MoveError(f"the stack {self.base} has no tenant")
         return split(whole, self.base, slugs, self.providers(slugs))
 
-    def _previewed(self, target: Target, states: Mapping[str | None, Checkpoint]) -> _Compared:
+    def _previewed(self, target: MoveTarget, states: Mapping[str | None, Checkpoint]) -> _Compared:
         self.say(f"comparing {plural(len(states), 'stack')} with the files")
         ended = tuple(self.preview(target, states))
         if len(ended) < len(states) or any(done.exit_code == _INTERRUPTED for done in ended):
@@ -227,7 +227,7 @@ class Move:
             raise KeyboardInterrupt
         return _Compared(ended, tuple(done for done in ended if done.exit_code != 0))
 
-    def _must_not_change(self, target: Target, states: Mapping[str | None, Checkpoint]) -> None:
+    def _must_not_change(self, target: MoveTarget, states: Mapping[str | None, Checkpoint]) -> None:
         failed = self._previewed(target, states).failed
         if failed:
             raise MoveError(f"apply all changes first. {_reasons(failed)}")
