@@ -78,6 +78,16 @@ def make(stack: str, project: str, identity: str) -> str:
     return f"urn:pulumi:{stack}{_DELIMITER}{project}{_DELIMITER}{identity}"
 
 
+def in_stack(reference: str, stack: str) -> str:
+    """Return the URN, or the provider reference, that the same resource has in another stack of the project."""
+    old, project, rest = reference.split(_DELIMITER, 2)
+    name = old.removeprefix("urn:pulumi:")
+    # The resource of a stack has the name of the stack in its own.
+    if rest == identity((tokens.STACK,), f"{project}-{name}"):
+        rest = identity((tokens.STACK,), f"{project}-{stack}")
+    return make(stack, project, rest)
+
+
 def beside(urn: str, type_: str, name: str) -> str:
     """Return the URN that a resource directly below the stack has, in the stack of another URN."""
     stack, project, _ = urn.split(_DELIMITER, 2)

@@ -13,6 +13,8 @@ from typing import Final
 #: The key that marks a mapping as a special value, and the mark of a secret.
 SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
 SECRET_SIGNATURE: Final = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a mark, not a secret
+#: The mark of a reference to a resource.
+RESOURCE_SIGNATURE: Final = "5cf8f73096256a8f31e491e813e4eb8e"
 #: The text that stands for an unknown value, by the value's type.
 UNKNOWN: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 UNKNOWNS: Final = frozenset(

@@ -22,6 +22,7 @@ COMMANDS = (
     "up",
     "drift",
     "fleet",
+    "move",
     "zones",
     "rotate",
     "revoke",

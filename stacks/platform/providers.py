@@ -26,6 +26,16 @@ from model.tenant import Tenant
 from pulumi_facts.credentials import hidden_from
 
 
+def provider_names(settings: Settings, tenants: Iterable[Tenant]) -> frozenset[str]:
+    """Return the names of the providers that `make_providers` creates, without creating them."""
+    tenants = tuple(tenants)
+    systems = (System.KEYCLOAK, System.VAULT, System.GITLAB, System.HARBOR, System.SONARQUBE)
+    names = {system.value for system in systems if settings.on(system)}
+    if settings.on(System.GITLAB) and any(map(has_scheduled_work, tenants)):
+        names.add("gitlab-operations")
+    return frozenset(names | {f"kubernetes-{cluster}" for cluster in clusters_in_use(settings, tenants)})
+
+
 def make_providers(
     settings: Settings,
     tenants: Iterable[Tenant],

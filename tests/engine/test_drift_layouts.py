@@ -1,10 +1,11 @@
-"""Each tenant in a stack of its own: the same objects, and a drift scan that reports on that tenant alone.
+"""One stack moves to a stack per tenant and back: no run changes anything, and each stack reports its own drift.
 
 On the way, what pipelines of these tenants reach (see `tests.engine.pipelines`).
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,30 +16,46 @@ from lab.testing.platforms import TestLab
 from tests.engine import live, live_forge, pipelines
 from tests.engine.harness import Stack
 from usine.drift.history import read_past
+from usine.engine.storage import state_storage
 
 pytestmark = pytest.mark.servers
 
 TENANTS = pipelines.TENANTS
-SYSTEMS = ["vault", "gitlab"]
 
 
 @pytest.fixture
-def stacks(light_lab: TestLab, tmp_path: Path) -> Iterator[dict[str, Stack]]:
-    """One stack of everything, `whole`, a foundation, and a stack for each tenant. Only the first is applied."""
-    layouts: dict[str, dict[str, object]] = {
-        "whole": {"foundation": "include"},
-        "foundation": {"foundation": "only"},
-        **{slug: {"foundation": "skip", "tenants": [slug]} for slug in TENANTS},
-    }
-    made: dict[str, Stack] = {}
-    for name, layout in layouts.items():
-        stack = made[name] = Stack(light_lab, name, tmp_path / name)
-        for slug, text in TENANTS.items():
-            stack.tenant(slug, text)
-        stack.configure(systems=SYSTEMS, **layout)
-    yield made
-    for stack in reversed(made.values()):
-        stack.close()
+def whole(light_lab: TestLab, tmp_path: Path) -> Iterator[Stack]:
+    """The stack of everything, applied."""
+    stack = make(light_lab, "whole", tmp_path / "whole")
+    stack.up().must()
+    yield stack
+    for slug in TENANTS:
+        if f"whole.{slug}" in states(stack):
+            part(stack, slug).close()
+    stack.close()
+    state_storage(stack.environment).files.rm(str(usine_files(stack)), recursive=True)
+
+
+def make(lab: TestLab, name: str, folder: Path, **layout: object) -> Stack:
+    stack = Stack(lab, name, folder)
+    for slug, text in TENANTS.items():
+        stack.tenant(slug, text)
+    stack.configure(systems=["vault", "gitlab"], **layout)
+    return stack
+
+
+def part(whole: Stack, slug: str) -> Stack:
+    """The stack of a tenant, with a settings file of its own: its first run encrypts the state with another salt."""
+    return make(whole.lab, f"whole.{slug}", whole.folder.parent / slug, foundation="skip", tenants=[slug])
+
+
+def usine_files(stack: Stack) -> Path:
+    """The files that Usine keeps beside the states."""
+    return stack.lab.home.state / ".usine"
+
+
+def states(whole: Stack) -> set[str]:
+    return {path.stem for path in (whole.lab.home.state / ".pulumi" / "stacks" / "usine").glob("whole*.json")}
 
 
 def scan(stack: Stack) -> tuple[int, set[tuple[str, str]]]:
@@ -48,24 +65,30 @@ def scan(stack: Stack) -> tuple[int, set[tuple[str, str]]]:
     return done.exit_code, {(f.kind.value, f.name) for f in read_past(history).findings.values()}
 
 
-def test_both_layouts_create_the_same_objects_and_each_stack_reports_its_own_drift(stacks: dict[str, Stack]) -> None:
-    whole, *split = stacks.values()
+def test_moving_to_a_stack_per_tenant_and_back_changes_nothing_and_each_stack_reports_its_own_drift(
+    whole: Stack,
+) -> None:
     lab = whole.lab
-    whole.up().must()
-    together = live.vault(lab), live_forge.gitlab(lab)
     pipelines.scheduled_work(lab)
     pipelines.push_to_the_catalogue(lab)
     pipelines.maintainer_of_both(lab)
     # These tokens are signed with the stand-in's key.
     assert external.address("gitlab") or pipelines.combinations(lab) == 796
-    whole.destroy().must()
-    for stack in split:
-        stack.up().must()
-    assert (live.vault(lab), live_forge.gitlab(lab)) == together
-    for stack in split:
+    before = live.vault(lab), live_forge.gitlab(lab)
+
+    said = whole.usine("move", "--to", "fleet").must().output
+    assert states(whole) == {"whole", "whole.alpha", "whole.beta"}
+    assert whole.usine("fleet plan").must().output == "0 stacks to run, 3 unchanged\n"
+    refused = whole.usine("up")
+    assert (refused.exit_code, "the tenants of whole have stacks of their own" in refused.output) == (1, True)
+    whole.configure(foundation="only")
+    stacks = {"foundation": whole, **{slug: part(whole, slug) for slug in TENANTS}}
+    for stack in stacks.values():
         assert stack.up("--expect-no-changes").exit_code == 0
+    assert (live.vault(lab), live_forge.gitlab(lab)) == before
     assert scan(stacks["alpha"]) == (0, set())
 
+    policy = lab.vault.sys.read_policy("alpha.env.dev")["data"]["rules"]
     lab.vault.sys.create_or_update_acl_policy("backdoor", 'path "*" { capabilities = ["sudo"] }')
     lab.vault.sys.create_or_update_acl_policy("alpha.env.dev", 'path "*" { capabilities = ["read"] }')
     variable = {"key": "SKIP_SCANS", "value": "true"}
@@ -73,6 +96,31 @@ def test_both_layouts_create_the_same_objects_and_each_stack_reports_its_own_dri
     try:
         assert scan(stacks["alpha"]) == (2, {("changed", "alpha/vault/policy/env/dev")})
         assert scan(stacks["beta"]) == (2, {("unmanaged", "tenants/beta: SKIP_SCANS:*")})
-        assert scan(stacks["foundation"]) == (2, {("unmanaged", "policy: backdoor")})
+        assert scan(whole) == (2, {("unmanaged", "policy: backdoor")})
     finally:
         lab.vault.sys.delete_policy("backdoor")
+        lab.vault.sys.create_or_update_acl_policy("alpha.env.dev", policy)
+        assert lab.gitlab.delete("/groups/tenants%2Fbeta/variables/SKIP_SCANS").is_success
+
+    whole.configure(foundation=None)
+    said += whole.usine("move", "--to", "one").must().output
+    assert states(whole) == {"whole"}
+    assert whole.up("--expect-no-changes").exit_code == 0
+    assert (live.vault(lab), live_forge.gitlab(lab)) == before
+    shutil.rmtree(whole.folder / "history")
+    assert scan(whole) == (0, set())
+    no_secret_is_in_clear(whole, said)
+
+
+def no_secret_is_in_clear(whole: Stack, said: str) -> None:
+    """Search the token of the mirror, which the state has, in the states, their backups and what the command wrote."""
+    path = "operations/mirror/copie"
+    kv = whole.lab.vault.secrets.kv.v2
+    token = kv.read_secret_version(path, mount_point="alpha", raise_on_deleted_version=False)["data"]["data"]["token"]
+    backups = list((usine_files(whole) / "moves").rglob("*.json"))
+    assert len(backups) == 4
+    assert {file.stat().st_mode & 0o077 for file in backups} == {0}
+    written = [file for file in whole.lab.home.state.rglob("*") if file.is_file()]
+    texts = [said, *(file.read_text(encoding="utf-8") for file in (*written, *Path("out/fleet").rglob("whole*/*")))]
+    assert [text[:80] for text in texts if token in text] == []
+    assert "comparing 2 stacks with the files" in said

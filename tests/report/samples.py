@@ -407,3 +407,21 @@ def large(objects: int = 3_000) -> Report:
         facts=(("base", "1f0c2ab"), ("head", "9d3e771")),
         entries=by_risk(one(number) for number in range(objects)),
     )
+
+
+def effects() -> Report:
+    """A change of the program: the same for four tenants, and something else for one."""
+    slugs = ("alpha", "beta", "delta", "gamma", "omega")
+    entries = by_risk(
+        Entry(
+            Action.CHANGED,
+            slug,
+            "vault",
+            "vault:index/policy:Policy",
+            f"{slug}/vault/policy/{name}",
+            (PropertyChange("policy", f"of {slug}", f"other of {slug}"),),
+        )
+        for slug in slugs
+        for name in (("dev",) if slug == "omega" else ("dev", "prod"))
+    )
+    return Report(Kind.DIFF, "usine diff: main..limits", "9 changes.", (), entries, effects=(slugs[:-1],))

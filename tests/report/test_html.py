@@ -14,6 +14,7 @@ from tests.report import samples
 from tests.report.test_markdown import REPORTS
 from tests.report.texts import UNTIMED
 from usine.report import html
+from usine.report.grouping import by_effect
 from usine.report.model import Report
 
 _EMPTY = {"meta", "link", "input", "path", "circle"}
@@ -90,7 +91,7 @@ def test_any_report_is_one_file_without_active_content(report: Report) -> None:
     assert page.encode()
     elements = check(page)
     objects = [attributes for _tag, attributes in elements.found if attributes.get("class") == "object"]
-    assert len(objects) == len(report.entries)
+    assert len(objects) == sum(len(group.entries) for group in by_effect(report))
 
 
 def test_every_id_is_unique() -> None:

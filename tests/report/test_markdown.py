@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 
 import pytest
@@ -133,7 +134,7 @@ _ENTRIES = st.builds(
     TEXTS,
 )
 _NOTICES = st.builds(Notice, TEXTS, st.sampled_from(Severity), TEXTS, TEXTS, TEXTS, waived_by=TEXTS)
-REPORTS = st.builds(
+_PLAIN = st.builds(
     Report,
     st.sampled_from(Kind),
     TEXTS,
@@ -143,6 +144,13 @@ REPORTS = st.builds(
     st.lists(_NOTICES, max_size=4).map(tuple),
     st.lists(st.builds(StoredCredential, st.one_of(st.none(), TEXTS), *[TEXTS] * 5), max_size=2).map(tuple),
 )
+
+
+def _with_one_effect(report: Report) -> Report:
+    return dataclasses.replace(report, effects=(tuple({e.tenant: None for e in report.entries if e.tenant}),))
+
+
+REPORTS = st.one_of(_PLAIN, _PLAIN.map(_with_one_effect))
 
 
 @UNTIMED

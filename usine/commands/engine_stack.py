@@ -12,14 +12,14 @@ from typing import Any
 
 from model.problems import Problem, SpecError
 from model.reading.settings_load import load_settings
-from model.settings import Settings, System
+from model.settings import FoundationMode, Settings, System
 from model.tenant import State
 from pulumi_facts.urns import name_of
 from usine.clients.connections import below
 from usine.commands.common import ROOT, Platform, read_platform, read_waivers_beside
 from usine.commands.stack_environment import LAB_STACK, stack_environment
 from usine.engine.catalogue_version import check_catalogue_version
-from usine.engine.cli import Engine
+from usine.engine.cli import Engine, EngineError
 from usine.engine.forge_version import check_forge_version
 from usine.engine.guarded import Guardrails
 from usine.engine.lock import HeldLock
@@ -28,7 +28,9 @@ from usine.engine.plugins import check_plugins
 from usine.engine.recover import Recovery, recover, release_dead_lock
 from usine.engine.registry_login import check_registry_login
 from usine.engine.run import OnProgress
+from usine.engine.storage import NoStorageError, state_storage
 from usine.engine.takeover import check_namespaces
+from usine.fleet.records import Records
 from usine.report import as_json, html, markdown
 from usine.report.model import Notice, Report
 from usine.rules import Change, check
@@ -59,8 +61,11 @@ class OpenStack:
         return frozenset(p.slug for p in self.platform.tenants if p.state is State.ARCHIVED)
 
 
-def open_stack(args: argparse.Namespace) -> OpenStack:
-    """Check every file and prepare the engine. Raises SpecError, and EngineError when the stack cannot run."""
+def open_stack(args: argparse.Namespace, *, any_layout: bool = False) -> OpenStack:
+    """Check every file and prepare the engine. Raises SpecError, and EngineError when the stack cannot run.
+
+    `any_layout`: the command changes nothing, so that the stack may have been moved to another layout.
+    """
     platform = read_platform(args)
     today = datetime.datetime.now(datetime.UTC).date()
     waivers = read_waivers_beside(args.settings, platform.settings, today)
@@ -68,10 +73,26 @@ def open_stack(args: argparse.Namespace) -> OpenStack:
     where = stack_environment(args.stack, args.settings)
     engine = Engine(ROOT, args.stack, where.variables, where.config_file)
     settings = load_settings(where.config_file)
+    if not any_layout:
+        _refuse_one_stack_of_a_fleet(engine, settings)
     if settings.on(System.KUBERNETES):
         check_plugins(engine)
     finder = Finder(below(ROOT, settings.endpoints), where.variables)
     return OpenStack(platform, settings, engine, finder, notices, allowances(waivers, today))
+
+
+def _refuse_one_stack_of_a_fleet(engine: Engine, settings: Settings) -> None:
+    """Raise EngineError if the run would create again, in one stack, what the stacks of tenants have."""
+    if settings.foundation is not FoundationMode.INCLUDE:
+        return
+    try:
+        records = Records(state_storage(engine.environment), engine.stack)
+    except NoStorageError:
+        return
+    if records.exist():
+        raise EngineError(
+            f"the tenants of {engine.stack} have stacks of their own: use `usine fleet`, or `usine move --to one`"
+        )
 
 
 def recover_stack(stack: OpenStack, lock: HeldLock, say: Callable[[str], None]) -> Recovery:

@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 
 from model.problems import SpecError
 from model.texts import enumerate_words
-from pulumi_facts.checkpoint import resources_of
-from pulumi_facts.urns import address_of
 from usine.commands.common import ROOT, find_tenant, read_waivers_beside, report_problems
 from usine.commands.engine_stack import add_allowance_argument, add_report_arguments, write_reports
 from usine.commands.fleet_open import (
@@ -26,9 +24,10 @@ from usine.commands.fleet_open import (
 )
 from usine.commands.fleet_plan import SHOWN, by_why, lines_of
 from usine.engine.cli import EngineError
+from usine.engine.moving import refuse_unfinished_move
 from usine.engine.sources import commit_of
 from usine.fleet.planning import FleetPlan, FleetTask, WaitingTask
-from usine.fleet.records import Result, RunRecord, digest_of_ids
+from usine.fleet.records import Result, RunRecord, digest_of_state
 from usine.fleet.removals import RemovalCount, SharedRemovals, leaving_tenants, tenant_removals, too_many_removed
 from usine.fleet.report import applied_entries, fleet_report, result_of, why_of
 from usine.fleet.running import Done, Workers
@@ -100,6 +99,7 @@ def run(args: argparse.Namespace) -> int:
     """Run all steps; see the epilog for the exit code."""
     try:
         fleet = open_fleet(args)
+        refuse_unfinished_move(fleet.records.storage, fleet.layout.base)
         for slug in (*args.tenant, *args.first):
             if find_tenant(fleet.platform.tenants, slug, "fleet up") is None:
                 return 1
@@ -307,8 +307,7 @@ class _Run:
             state = self.fleet.engine(None).export_state()
         except EngineError:
             return ""  # another digest than before: each tenant is run
-        resources = (r for r in resources_of(state) if address_of(r["urn"]).is_object)
-        return digest_of_ids({r["urn"]: str(r.get("id", "")) for r in resources})
+        return digest_of_state(state)
 
 
 def later_notices(waiting: Iterable[WaitingTask]) -> Iterator[Notice]:

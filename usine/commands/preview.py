@@ -36,7 +36,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="show what `usine up` would do, with the real engine",
         description="Check every file, run the engine's preview, refuse what `usine up` would refuse. Changes nothing, "
         "takes no lock and does no recovery; a stack that does not exist is created, without resources.",
-        epilog="exit code: 0 it may be applied, 1 refused or failed, 130 interrupted.",
+        epilog="exit code: 0 it may be applied, 1 refused, failed, or not as expected, 130 interrupted.",
     )
     add_settings_argument(parser)
     add_stack_argument(parser)
@@ -47,6 +47,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         type=Path,
         help="write the plan to this file, for `usine up --plan FILE`; it has no values",
     )
+    parser.add_argument(
+        "--expect-no-changes", action="store_true", help="exit with code 1 when `usine up` would change anything"
+    )
     parser.set_defaults(run=run)
 
 
@@ -54,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     """Preview, show the report, and write the files that are asked for."""
     console = Console()
     try:
-        stack = open_stack(args)
+        stack = open_stack(args, any_layout=True)
         stack.engine.ensure_stack()
         lock = unlocked(stack.engine)
         log = ROOT / _LOGS / f"{stack.engine.stack.replace('/', '-')}.log"
@@ -71,7 +74,8 @@ def run(args: argparse.Namespace) -> int:
         return 1
     if outcome.interrupted:
         return 130
-    return 0 if outcome.status is Status.PLANNED else 1
+    changes = args.expect_no_changes and bool(outcome.events.steps)
+    return 0 if outcome.status is Status.PLANNED and not changes else 1
 
 
 def _write_plan(outcome: Outcome, path: Path | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
@@ -15,6 +15,7 @@ from model.settings import Settings
 from model.tenant import Tenant
 from usine.diff.cache import PlanCache
 from usine.diff.compare import compare
+from usine.diff.effects import same_effects
 from usine.diff.existing import existing
 from usine.diff.planning import PlanError, Task, merge, plan
 from usine.diff.reach import Reach, changed_paths, reach, same_platform
@@ -25,6 +26,7 @@ from usine.diff.workspace import workspace
 from usine.plan.model import Plan
 from usine.plan.scope import PlanScope
 from usine.report.model import Entry, Kind, Notice, Report
+from usine.report.words import plural
 from usine.rules import Change
 from usine.rules.reading import waivers_of_base, waivers_of_head
 
@@ -164,7 +166,9 @@ def _compare(old: Side, new: Side, cache: PlanCache, workspace: Path) -> Compari
     entries = compare(planned_old, merge(plans[len(reached.base) :]))
     files = changed_paths(old, new)
     folder = read_new.folder
-    report = Report(Kind.DIFF, f"usine diff: {old.name} .. {new.name}", "", _facts(old, new, reached), entries)
+    effects = same_effects(entries, *(side.projects for side in (read_new, read_old) if side is not None))
+    facts = (*_facts(old, new, reached), *_fact_of(effects, entries))
+    report = Report(Kind.DIFF, f"usine diff: {old.name} .. {new.name}", "", facts, entries, effects=effects)
     return Comparison(
         report=replace(report, verdict=verdict(report)),
         entries=entries,
@@ -221,6 +225,15 @@ def _existing(
         return merge(so_far)
 
     return existing(entries, planned, rest, fleet.settings.changes.mass_removal, plan_more)
+
+
+def _fact_of(effects: Sequence[Sequence[str]], entries: Iterable[Entry]) -> tuple[tuple[str, str], ...]:
+    """Return the number of effects as a fact, if several tenants have the same."""
+    if not effects:
+        return ()
+    tenants = {entry.tenant for entry in entries} - {None}
+    distinct = len(tenants) - sum(len(effect) - 1 for effect in effects)
+    return (("effects", f"{plural(len(tenants), 'tenant')}, {plural(distinct, 'distinct effect')}"),)
 
 
 def _facts(old: Side, new: Side, reached: Reach) -> tuple[tuple[str, str], ...]:

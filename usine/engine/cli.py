@@ -119,6 +119,21 @@ class Engine:
         state: dict[str, object] = json.loads(self.capture("stack", "export"))
         return state
 
+    def encrypt_state(self, secrets: object) -> None:
+        """Encrypt the secrets of the state again, in the way that the checkpoint of another stack states.
+
+        The engine encrypts an imported state as the state says, and reads values in clear too. So they pass through the
+        memory of this process and through pipes, and never through a file or a command line.
+        """
+        done = self._pulumi(self.root, *self.command("stack", "export", "--show-secrets")[1:])
+        if done.returncode != 0:
+            raise EngineError(f"pulumi stack export failed: {done.stderr.strip()}")
+        state = json.loads(done.stdout)
+        state["deployment"]["secrets_providers"] = secrets
+        done = self._pulumi(self.root, *self.command("stack", "import")[1:], stdin=json.dumps(state))
+        if done.returncode != 0:
+            raise EngineError(f"pulumi stack import failed for the stack {self.stack}")
+
     def import_state(self, state: Mapping[str, object]) -> None:
         """Replace the stack's checkpoint."""
         self.capture("stack", "import", stdin=json.dumps(state))

@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 
 from usine.engine.cli import Engine, EngineError
 from usine.engine.lock_files import LockFiles, Record
+from usine.engine.moving import refuse_unfinished_move
 from usine.engine.owner import Job, Life, Owner, Process, job_has_ended, this_run
 from usine.engine.sources import commit_of
 from usine.engine.storage import NoStorageError, state_storage
@@ -111,7 +112,11 @@ class HeldLock:
 
 @contextmanager
 def hold(
-    engine: Engine, *, wait: datetime.timedelta = datetime.timedelta(), say: Callable[[str], None] = print
+    engine: Engine,
+    *,
+    wait: datetime.timedelta = datetime.timedelta(),
+    say: Callable[[str], None] = print,
+    moving: bool = False,
 ) -> Iterator[HeldLock]:
     """Hold the lock of the engine's stack.
 
@@ -119,8 +124,10 @@ def hold(
         engine: the stack.
         wait: how long to wait for another run to end.
         say: receives one line for each run that this one waits for, and for a lock that it takes over.
+        moving: the run moves the stack's objects, so that it continues an interrupted move.
 
-    Raises LockHeldError when another run holds the lock and is alive. Where no file can be kept beside the state, `say`
+    Raises LockHeldError when another run holds the lock and is alive, and EngineError while the stack's objects are
+    being moved between stacks. Where no file can be kept beside the state, `say`
     receives a line about it, and only the engine's own lock protects the stack.
     """
     free = unlocked(engine)
@@ -132,6 +139,9 @@ def hold(
         return
     lock = acquire(LockFiles(storage, engine.stack), free.owner, os.environ, wait=wait, say=say)
     try:
+        if not moving:
+            # A move holds this lock while it writes its journal, so that the journal is read after the lock is taken.
+            refuse_unfinished_move(storage, engine.stack)
         yield lock
     finally:
         lock.release()

@@ -62,15 +62,21 @@ class Storage:
             return None
         return data
 
-    def write(self, data: bytes, *path: str) -> None:
-        """Create or replace a file. A concurrent reader gets the old or the new content, never a mixture."""
+    def write(self, data: bytes, *path: str, private: bool = False) -> None:
+        """Create or replace a file. A concurrent reader gets the old or the new content, never a mixture.
+
+        `private`: on this machine, only the user may read it. The rights on an object are those of its bucket.
+        """
         if not self.local:  # object stores replace an object at once
             self.files.pipe_file(self.path(*path), data)
             return
         target = Path(self.path(*path))
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.with_suffix(".tmp").write_bytes(data)
-        target.with_suffix(".tmp").replace(target)
+        temporary = target.with_suffix(".tmp")
+        temporary.unlink(missing_ok=True)
+        temporary.touch(0o600 if private else 0o666)
+        temporary.write_bytes(data)
+        temporary.replace(target)
 
     def create(self, data: bytes, *path: str) -> bool:
         """Create a file; return False when it exists. Of several concurrent calls, one returns True."""

@@ -14,10 +14,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic import TypeAdapter
 
+from pulumi_facts.checkpoint import resources_of
+from pulumi_facts.urns import address_of
 from usine.engine.cli import EngineError
 from usine.engine.storage import Storage
 
@@ -144,6 +146,14 @@ class Records:
         """Return the last drift scan of each stack."""
         return self._all("scans", _SCAN.validate_json)
 
+    def exist(self) -> bool:
+        """Return whether the platform runs as a fleet: a tenant has a record.
+
+        The foundation has one as well after somebody has tried `usine fleet up` on a platform that is one stack.
+        """
+        with _translated():
+            return any(name != f"{_FOUNDATION}{_SUFFIX}" for name in self.storage.names(*self._folder("runs")))
+
     def write_run(self, slug: str | None, record: RunRecord) -> None:
         """Record a run."""
         with _translated():
@@ -164,7 +174,7 @@ class Records:
             text = self.storage.read(*self._path("reports", slug))
         return None if text is None else text.decode()
 
-    def remove(self, slug: str) -> None:
+    def remove(self, slug: str | None) -> None:
         """Remove the records of a stack that does not exist any more."""
         with _translated():
             for kind in ("runs", "scans", "reports"):
@@ -225,3 +235,9 @@ def digest_of(parts: Iterable[str]) -> str:
 def digest_of_ids(ids: Mapping[str, str]) -> str:
     """Return the digest of ids by URN: another id means that an object was created again."""
     return digest_of(text for urn in sorted(ids) for text in (urn, ids[urn]))
+
+
+def digest_of_state(checkpoint: Mapping[str, Any]) -> str:
+    """Return the digest of the ids of a state's objects."""
+    objects = (resource for resource in resources_of(checkpoint) if address_of(resource["urn"]).is_object)
+    return digest_of_ids({resource["urn"]: str(resource.get("id", "")) for resource in objects})

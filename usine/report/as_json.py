@@ -115,6 +115,10 @@ class _Report(_Part):
     notices: tuple[_Notice, ...] = ()
     entries: tuple[_Entry, ...] = Field(default=(), description="The largest risks first.")
     credentials: tuple[_Credential, ...] = Field(default=(), description="The first to end first.")
+    effects: tuple[tuple[str, ...], ...] = Field(
+        default=(),
+        description="Tenants for which the same happens, apart from their own names. The largest group comes first.",
+    )
 
 
 def render(report: Report) -> str:
@@ -133,6 +137,7 @@ def render(report: Report) -> str:
         "notices": [_notice(notice) for notice in report.notices],
         "entries": [_entry(entry) for entry in report.entries],
         "credentials": [asdict(credential) for credential in report.credentials],
+        "effects": report.effects,
     }
     whole = _HALF_A_PAIR.sub("\ufffd", json.dumps(document, ensure_ascii=False, allow_nan=False))
     return json.dumps(json.loads(whole), indent=1) + "\n"
@@ -166,6 +171,7 @@ def load(text: str) -> Report:
         entries=tuple(_read_entry(entry) for entry in read.entries),
         notices=tuple(Notice(**dict(notice)) for notice in read.notices),
         credentials=tuple(StoredCredential(**dict(credential)) for credential in read.credentials),
+        effects=read.effects,
     )
 
 

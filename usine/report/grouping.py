@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from usine.report import words
 from usine.report.model import Action, Entry, Notice, Report, Severity, by_risk
@@ -25,10 +25,14 @@ class SystemGroup:
 
 @dataclass(frozen=True, slots=True)
 class TenantGroup:
-    """The entries of one tenant (None: the foundation), by system."""
+    """The entries of one tenant (None: the foundation), by system.
+
+    `others` are the tenants for which the same happens, apart from their own names.
+    """
 
     tenant: str | None
     systems: tuple[SystemGroup, ...]
+    others: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -44,6 +48,28 @@ class TenantGroup:
     def counts(self) -> Counter[Action]:
         """Count the entries by action."""
         return Counter(entry.action for entry in self.entries)
+
+    @property
+    def numbers(self) -> Counter[Action]:
+        """Count the entries by action, with those of the other tenants."""
+        return Counter({action: number * (1 + len(self.others)) for action, number in self.counts.items()})
+
+
+def by_effect(report: Report) -> tuple[TenantGroup, ...]:
+    """Group the entries of a report; tenants for which the same happens are one group, with one of them as example."""
+    others = {slug: effect for effect in report.effects for slug in effect}
+    shown: dict[tuple[str, ...], None] = {}
+    found = []
+    there = {entry.tenant for entry in report.entries}
+    for group in by_tenant(report.entries):
+        effect = others.get(group.tenant or "", ())
+        if not effect:
+            found.append(group)
+        elif effect not in shown:
+            shown[effect] = None
+            rest = tuple(slug for slug in effect if slug != group.tenant and slug in there)
+            found.append(replace(group, others=rest))
+    return tuple(found)
 
 
 def by_tenant(entries: Iterable[Entry]) -> tuple[TenantGroup, ...]:

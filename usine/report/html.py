@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from usine.report import values, words
-from usine.report.grouping import at_risk, by_tenant, by_weight
+from usine.report.grouping import at_risk, by_effect, by_weight
 from usine.report.model import Action, Kind, Report
 
 _PAGE = Path(__file__).with_name("page")
@@ -27,8 +27,9 @@ _WHOLE = frozenset({Action.CREATED, Action.DESTROYED, Action.UNMANAGED})
 def render(report: Report) -> str:
     """Render the page: HTML with inline style and script, under a content security policy that allows only these."""
     style, script = _source("style.css"), _source("script.js")
-    groups = by_tenant(report.entries)
-    small = len(report.entries) <= _OPEN_OBJECTS
+    groups = by_effect(report)
+    shown = sum(len(group.entries) for group in groups)
+    small = shown <= _OPEN_OBJECTS
     return (
         _environment()
         .get_template("page.html.j2")
@@ -44,6 +45,7 @@ def render(report: Report) -> str:
             at_risk=at_risk(report),
             notices=by_weight(report.notices),
             groups=groups,
+            shown=shown,
             small=small,
             opens=lambda entry: small and bool(entry.properties) and entry.action not in _WHOLE,
             style=Markup(style),  # noqa: S704 - our own file
@@ -80,7 +82,7 @@ def _environment() -> Environment:
         fragment=lambda tenant: quote(f"tenant={values.visible(words.tenant_name(tenant))}", safe="=()"),
         sign=lambda action: words.SIGNS[action],
     )
-    environment.globals.update(action_word=words.action_word, plural=words.plural)
+    environment.globals.update(action_word=words.action_word, plural=words.plural, and_others=words.and_others)
     return environment
 
 

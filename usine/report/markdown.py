@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from usine.report import words
-from usine.report.grouping import SystemGroup, TenantGroup, at_risk, by_tenant, by_weight
+from usine.report.grouping import SystemGroup, TenantGroup, at_risk, by_effect, by_weight
 from usine.report.markdown_text import code, fenced, html_code, prose
 from usine.report.model import Action, Entry, Kind, Notice, PropertyChange, Report
 from usine.report.values import both_sides, compare_lines, cut
@@ -29,6 +29,7 @@ _LONGEST_TEXT = 600
 _LONGEST_VALUE = 160
 _MOST_ITEMS = 50
 _MOST_PROPERTIES = 20
+_MOST_OTHERS = 100
 _MOST_LINES = 40
 #: Actions for which the name is enough; the page and the JSON have every property.
 _BY_NAME = frozenset({Action.CREATED, Action.DESTROYED, Action.UNMANAGED})
@@ -54,7 +55,7 @@ def render(report: Report, *, marker: str, limit: int = DEFAULT_LIMIT, link: str
     page.add("<sub>" + " · ".join(facts) + "</sub>\n\n" if facts else "")
     _at_risk(page, report)
     _notices(page, report)
-    groups = by_tenant(report.entries)
+    groups = by_effect(report)
     _summary(page, report, groups)
     left_out = _tenants(page, report, groups)
     return page.text() + _ending(left_out, page.cut, link)
@@ -132,7 +133,10 @@ def _summary(page: _Page, report: Report, groups: Sequence[TenantGroup]) -> None
         return
     heads = [f"{code(words.SIGNS[action])} {words.action_word(report.kind, action)}" for action in actions]
     page.add(f"| tenant | {' | '.join(heads)} |\n|---|{'--:|' * len(heads)}\n")
-    rows = [_row(_tenant_name(group.tenant), (group.counts[action] for action in actions)) for group in groups]
+    rows = [
+        _row(_tenant_name(group.tenant) + words.and_others(group.others), (group.numbers[a] for a in actions))
+        for group in groups
+    ]
     page.items(rows, "tenant", "| ")
     if len(groups) > 1:
         page.add(_row("**all**", (report.counts()[action] for action in actions)))
@@ -158,7 +162,9 @@ def _tenant(page: _Page, kind: Kind, group: TenantGroup) -> list[Entry]:
     )
     entries = list(group.entries)
     closing = "\n</details>\n\n"
-    head = f"<details><summary><b>{_summary_name(group.tenant)}</b>: {numbers}</summary>\n\n"
+    each = f" (each){_others(group)}" if group.others else "</summary>\n\n"
+    name = f"<b>{_summary_name(group.tenant)}</b>{words.and_others(group.others)}"
+    head = f"<details><summary>{name}: {numbers}{each}"
     if len(head) + len(closing) > page.room or not page.add(head):
         page.cut = True
         return entries
@@ -171,6 +177,14 @@ def _tenant(page: _Page, kind: Kind, group: TenantGroup) -> list[Entry]:
     page.room += len(closing)
     page.add(closing)
     return entries[shown:]
+
+
+def _others(group: TenantGroup) -> str:
+    """Return the end of the summary of a group, and the folded list of its other tenants."""
+    names = ", ".join(code(cut(slug, _LONGEST_VALUE)) for slug in group.others[:_MOST_OTHERS])
+    rest = len(group.others) - _MOST_OTHERS
+    more = f" … and {rest:,} more" if rest > 0 else ""
+    return f"</summary>\n\n<details><summary>The same for</summary>\n\n{names}{more}\n\n</details>\n\n"
 
 
 def _entries(kind: Kind, systems: Iterable[SystemGroup]) -> Iterator[str]:

@@ -146,7 +146,8 @@ class Report:
 
     `title` is such as ``usine diff: main..quota``, `verdict` is a summary in a sentence, `facts` are pairs of label and
     value (revision, stack, duration). `entries` are in the order of `by_risk`. `credentials` are those that the state
-    stores, the first to end first; none for a change that is only planned offline.
+    stores, the first to end first; none for a change that is only planned offline. `effects` are the tenants for which
+    the same happens, apart from their own names: a reader sees the first of each as an example.
     """
 
     kind: Kind
@@ -156,6 +157,7 @@ class Report:
     entries: tuple[Entry, ...] = ()
     notices: tuple[Notice, ...] = ()
     credentials: tuple[StoredCredential, ...] = ()
+    effects: tuple[tuple[str, ...], ...] = ()
 
     def counts(self) -> Counter[Action]:
         """Count the entries by action."""

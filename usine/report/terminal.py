@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from usine.report import words
-from usine.report.grouping import TenantGroup, at_risk, by_tenant, by_weight
+from usine.report.grouping import TenantGroup, at_risk, by_effect, by_weight
 from usine.report.model import Action, Entry, Kind, Notice, PropertyChange, Report, Severity
 from usine.report.values import both_sides, compare_lines, cut, visible
 
@@ -49,7 +49,7 @@ def render(report: Report, console: Console, *, most: int = MOST) -> None:
             where = f"{words.tenant_name(entry.tenant)}  {entry.system}  "
             _line(console, 2, _object(entry, visible(where), visible(entry.name)))
     _notices(console, report.notices)
-    groups = by_tenant(report.entries)
+    groups = by_effect(report)
     for group in groups:
         _tenant(console, report.kind, group, most)
     if groups:
@@ -75,7 +75,11 @@ def _notices(console: Console, notices: Sequence[Notice]) -> None:
 
 
 def _tenant(console: Console, kind: Kind, group: TenantGroup, most: int) -> None:
-    _heading(console, visible(words.tenant_name(group.tenant)), "bold")
+    _heading(console, visible(words.tenant_name(group.tenant)) + words.and_others(group.others), "bold")
+    if group.others:
+        shown = ", ".join(map(visible, group.others[:most]))
+        rest = f" … and {len(group.others) - most:,} more" if len(group.others) > most else ""
+        _line(console, 2, Text(f"the same for: {shown}{rest}", style="dim"))
     for system in group.systems:
         numbers = ", ".join(
             f"{system.counts[action]:,} {words.action_word(kind, action)}" for action in Action if system.counts[action]
@@ -128,11 +132,11 @@ def _summary(report: Report, groups: Iterable[TenantGroup]) -> Table:
         total = words.duration(words.total_seconds(report.entries) or 0)
         table.add_column("work", footer=total, justify="right")
     for group in sorted(groups, key=lambda g: g.tenant or ""):
-        cells = [f"{group.counts[action]:,}" if group.counts[action] else "" for action in actions]
+        cells = [f"{group.numbers[action]:,}" if group.numbers[action] else "" for action in actions]
         if timed:
             seconds = words.total_seconds(group.entries)
             cells.append("" if seconds is None else words.duration(seconds))
-        table.add_row(Text(visible(words.tenant_name(group.tenant))), *cells)
+        table.add_row(Text(visible(words.tenant_name(group.tenant)) + words.and_others(group.others)), *cells)
     return table
 
 

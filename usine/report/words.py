@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from usine.report.model import FOUNDATION, Action, Entry, Kind, Report, Severity
@@ -112,3 +112,8 @@ def total_seconds(entries: Iterable[Entry]) -> float | None:
     """Return the sum of the measured times; None if there is none."""
     measured = [entry.seconds for entry in entries if entry.seconds is not None]
     return sum(measured) if measured else None
+
+
+def and_others(others: Sequence[str]) -> str:
+    """Return how many other tenants have the same effect: `` and 995 others``; empty if there are none."""
+    return f" and {plural(len(others), 'other')}" if others else ""

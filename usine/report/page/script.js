@@ -69,7 +69,8 @@
 
   // The texts are read at the first search, so that loading the page stays fast.
   const says = (object, text) => {
-    object.words ||= `${object.element.dataset.tenant} ${object.element.textContent}`.replace(/\s+/g, " ").toLowerCase();
+    const others = object.tenant.querySelector(".others")?.textContent ?? "";
+    object.words ||= `${object.element.dataset.tenant} ${others} ${object.element.textContent}`.replace(/\s+/g, " ").toLowerCase();
     return object.words.includes(text);
   };
 

@@ -1,0 +1,1 @@
+"""Moves the objects of tenants between one stack and a stack per tenant (docs/fleet.md)."""
