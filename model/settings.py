@@ -345,6 +345,12 @@ class Settings:
     projects: Path = Path("projects.d")
 
     @property
+    def addresses(self) -> tuple[tuple[System, str], ...]:
+        """The addresses of the tools by system; several of Argo CD, if zones have one of their own."""
+        others = [(system, one.url) for system, one in self.endpoints.items() if system is not System.ARGOCD]
+        return tuple(sorted([*others, *((System.ARGOCD, one.url) for one in self.argocd.instances if one.url)]))
+
+    @property
     def authorities(self) -> tuple[Path, ...]:
         """The CA files of endpoints and clusters, and the files of `issuer_keys`, each once, sorted."""
         named = {endpoint.ca for endpoint in self.endpoints.values()} | {c.ca for c in self.clusters.values()}

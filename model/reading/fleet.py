@@ -95,7 +95,7 @@ def check_hosts(tenants: Iterable[Tenant], settings: Settings) -> Iterator[Findi
     The check compares hosts and not whole URLs: an ingress controller merges the rules of all namespaces for a host, so
     a path in one namespace could replace a path of another one.
     """
-    tools = {urlsplit(endpoint.url).hostname: system for system, endpoint in settings.endpoints.items()}
+    tools = {urlsplit(url).hostname: system for system, url in settings.addresses}
     grafana = settings.observability.grafana
     domain = None if grafana is None else grafana.domain
     first: dict[str, tuple[Tenant, Environment]] = {}

@@ -13,6 +13,7 @@ from components.people import know_people
 from components.tenant import TenantProject, TenantProjectArgs
 from model.settings import FoundationMode, Settings, System
 from model.tenant import Tenant
+from model.zone_naming import argocd_client
 from stacks.platform.providers import make_providers
 
 
@@ -70,9 +71,11 @@ def people_of(tenants: Sequence[Tenant]) -> frozenset[str]:
 
 
 def _platform(settings: Settings) -> dict[str, object]:
+    endpoints = {system.value: one.url for system, one in sorted(settings.endpoints.items())}
+    argocds = {argocd_client(one.name): one.url for one in settings.argocd.instances if one.url}
     return {
         "systems": sorted(system.value for system in settings.systems),
         "foundation": settings.foundation.value,
         "issuer": settings.issuer if settings.on(System.KEYCLOAK) else None,
-        "endpoints": {system.value: endpoint.url for system, endpoint in sorted(settings.endpoints.items())},
+        "endpoints": {**endpoints, **argocds},
     }

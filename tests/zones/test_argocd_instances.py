@@ -6,6 +6,7 @@ import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from google.protobuf import empty_pb2, json_format
@@ -13,15 +14,17 @@ from google.protobuf import empty_pb2, json_format
 from model.argocd import ONLY_INSTANCE, ArgoCDInstance, ArgoCDSettings
 from model.clusters import ClusterPull, SecretDelivery
 from model.lifecycle import clusters_in_use
+from model.reading.fleet import check_hosts
 from model.repository import Chart, Revision
 from model.reserved import platform_names, who_reserves_slug
-from model.settings import Credential, FoundationMode, Settings
+from model.settings import Credential, FoundationMode, Settings, System
 from model.tenant import Tenant
 from policy.model import Level
 from pulumi_facts.generations import generation_of
 from tests import factories
 from tests.plans import plan_of
 from tests.zones.values import ISSUER, KEYS
+from usine.commands.up import login_page
 from usine.diff.compare import compare
 from usine.plan import Plan, make_plan
 from usine.plan.model import PlannedResource
@@ -317,3 +320,19 @@ def test_the_stack_of_one_tenant_reaches_every_instance() -> None:
     """Its drift scan also finds and removes what was made for the tenant in the instance of another zone."""
     alone = dataclasses.replace(zoned(), foundation=FoundationMode.SKIP, tenants=("teleservice",))
     assert clusters_in_use(alone, [tenant("dev")]) == ("nonprod-1", "prod-1")
+
+
+def test_the_addresses_of_all_instances_are_shown_and_no_host_of_a_tenant() -> None:
+    settings = zoned()
+    urls = sorted(one.url for one in INSTANCES)
+    assert [url for system, url in settings.addresses if system is System.ARGOCD] == urls
+    assert login_page(settings, System.ARGOCD) == ", ".join(urls)
+    for url in urls:
+        taken = factories.tenant(environments=(factories.environment("dev", url=f"{url}/path"),))
+        (finding,) = check_hosts([taken], settings)
+        assert f"{urlsplit(url).hostname} is the host of argocd on the platform" in finding.message
+
+
+@pytest.mark.parametrize("system", System)
+def test_each_system_has_a_page_to_log_in(system: System) -> None:
+    assert login_page(zoned(), system).startswith("https://")

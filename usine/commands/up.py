@@ -166,7 +166,7 @@ def _show(report: Report, settings: Settings, console: Console) -> None:
     console.print(table)
     for system in System:
         if settings.on(system):
-            console.print(f"  {system.value:<11} {_login_page(settings, system)}", markup=False, highlight=False)
+            console.print(f"  {system.value:<11} {login_page(settings, system)}", markup=False, highlight=False)
     for entry in report.entries:
         if entry.action is Action.FAILED:
             _say(console, f"failed: {entry.name}: {entry.note}")
@@ -182,15 +182,16 @@ def _say(console: Console, text: str) -> None:
     console.print(text, markup=False, soft_wrap=True, highlight=False)
 
 
-def _login_page(settings: Settings, system: System) -> str:
+def login_page(settings: Settings, system: System) -> str:
+    """Return where people log in to a system; several addresses with commas between them."""
     if system is System.KUBERNETES:
         return ", ".join(sorted({cluster.server for cluster in settings.clusters.values()}))
     if system is System.KEYCLOAK:
         return f"{settings.issuer}/account"
     if system is System.OBSERVABILITY:
         return settings.observability.runbooks
-    url = settings.endpoints[system].url
-    return f"{url}/ui" if system is System.VAULT else url
+    urls = [url for one, url in settings.addresses if one is system]
+    return ", ".join(f"{url}/ui" if system is System.VAULT else url for url in urls)
 
 
 def _keep(report: Report, path: Path) -> None:

@@ -81,7 +81,7 @@ def _owners(change: Change, others: Iterable[Tenant]) -> _Owners:
             namespaces[names_of(tenant).namespace(environment.name)] = tenant.slug
             for host in environment.all_hosts:
                 hosts.setdefault(host, tenant.slug)
-    tools = {_host(endpoint.url) for endpoint in change.settings.endpoints.values()}
+    tools = {_host(url) for _, url in change.settings.addresses}
     return _Owners(frozenset(slugs), namespaces, hosts, frozenset(tools))
 
 
