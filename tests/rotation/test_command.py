@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +19,21 @@ from usine.commands.common import Platform
 from usine.commands.engine_stack import OpenStack
 from usine.engine.cli import Engine
 from usine.engine.lookup import Finder
+from usine.engine.storage import state_storage
+from usine.fleet.records import Inputs, Records, Result, RunRecord
 
 ROOT = Path(__file__).resolve().parents[2]
 OLD = tenant("alpha", {"1": "2026-06-01T08:00:00Z"}, "1")
 
 
 class FakeEngine(Engine):
-    resources: list[Any] = OLD
+    """An engine whose stack `lab` has the state; of a fleet, `lab.alpha` has it."""
+
+    owner: str = "lab"
 
     def export_state(self) -> dict[str, object]:
-        return {"deployment": {"resources": [states.stack(), *self.resources]}}
+        assert self.stack in {"lab", self.owner}
+        return {"deployment": {"resources": [states.stack(), *(OLD if self.stack == self.owner else ())]}}
 
 
 @pytest.fixture
@@ -36,11 +42,12 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path.write_text((ROOT / "Pulumi.lab.yaml").read_text(encoding="utf-8"), encoding="utf-8")
     path.chmod(0o640)
 
-    def opened(_: Any) -> OpenStack:
+    def opened(_: Any, *, any_layout: bool) -> OpenStack:
+        assert any_layout
         settings = load_settings(path)
         here = dataclasses.replace(settings, endpoints={})
-        return OpenStack(Platform(settings, (factories.tenant("alpha"),), {}), here, FakeEngine(tmp_path, "lab", {}),
-                         Finder({}, {}))  # fmt: skip
+        engine = FakeEngine(tmp_path, "lab", {"PULUMI_BACKEND_URL": f"file://{tmp_path / 'state'}"})
+        return OpenStack(Platform(settings, (factories.tenant("alpha"),), {}), here, engine, Finder({}, {}))
 
     monkeypatch.setattr(command, "open_stack", opened)
     return path
@@ -67,6 +74,23 @@ def test_the_file_is_written_as_a_whole_and_a_second_call_waits_for_the_run(
     assert rotate(file, "alpha") == 3
     assert "run `usine up`" in capsys.readouterr().out
     assert file.read_text(encoding="utf-8") == after
+
+
+@pytest.mark.parametrize("whose", ["alpha", "--all"])
+def test_in_a_fleet_the_credentials_are_in_the_stacks_of_the_tenants(
+    file: Path, whose: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(FakeEngine, "owner", "lab.alpha")
+    assert rotate(file, whose) == 0
+    assert "no rotation" in capsys.readouterr().out, "without records it is one stack, which has no credential"
+    (file.parent / "state").mkdir()
+    storage = state_storage({"PULUMI_BACKEND_URL": f"file://{file.parent / 'state'}"})
+    ended = datetime.datetime(2026, 11, 30, tzinfo=datetime.UTC)
+    Records(storage, "lab").write_run("alpha", RunRecord(Inputs("a", "b", "c"), Result.APPLIED, ended, 1.0))
+    assert rotate(file, whose) == 0
+    assert "added\nnext: commit the file, apply it with `usine fleet up`" in capsys.readouterr().out
+    assert rotate(file, whose) == 3
+    assert "run `usine fleet up`, and then `usine rotate` again" in capsys.readouterr().out
 
 
 def test_without_a_rotation_on_its_way_continue_does_nothing(file: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,8 @@ import argparse
 import datetime
 import os
 import sys
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from model.problems import Problem, SpecError
@@ -13,8 +15,9 @@ from pulumi_facts.checkpoint import resources_of
 from usine.clients import Connections
 from usine.clients.connections import below
 from usine.commands.common import ROOT, add_settings_argument, find_tenant, report_problems
-from usine.commands.engine_stack import OpenStack, add_stack_argument, duration, open_stack
+from usine.commands.engine_stack import OpenStack, add_stack_argument, duration, open_stack, slugs_with_stacks
 from usine.engine.cli import EngineError
+from usine.fleet.layout import stack_of
 from usine.rotation.progress import RotationStage
 from usine.rotation.rotate import Decision, Facts, decide
 from usine.rotation.settings_text import rewritten
@@ -64,11 +67,13 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(args: argparse.Namespace) -> int:
     """Take one step; see the epilog for the exit code."""
     try:
-        stack = open_stack(args)
+        stack = open_stack(args, any_layout=True)
         tenants = [tenant for tenant in stack.platform.tenants if stack.settings.selected(tenant.slug)]
         if args.slug is not None and find_tenant(tenants, args.slug, "rotate") is None:
             return REFUSED
-        decision = decide(_facts(stack, args.grace), args.slug, args.until, start=args.start)
+        # In a fleet, each tenant has a stack of its own.
+        own = slugs_with_stacks(stack.engine)
+        decision = decide(_facts(stack, own, args), args.slug, args.until, start=args.start)
         if decision.added or decision.removed:
             _write(args.settings, decision, check=args.check)
     except SpecError as error:
@@ -76,18 +81,21 @@ def run(args: argparse.Namespace) -> int:
     except EngineError as error:
         print(f"usine rotate: {error}", file=sys.stderr)
         return REFUSED
-    return _show(decision, args)
+    return _show(decision, args, "usine fleet up" if own else "usine up")
 
 
-def _facts(stack: OpenStack, grace: datetime.timedelta | None) -> Facts:
+def _facts(stack: OpenStack, own: Iterable[str], args: argparse.Namespace) -> Facts:
+    engine = stack.engine
+    chosen = (None, *(slug for slug in own if args.slug in {None, slug}))
+    states = (replace(engine, stack=stack_of(engine.stack, slug)).export_state() for slug in chosen)
     connections = Connections(below(ROOT, stack.settings.endpoints), stack.engine.environment)
     return Facts(
         # Generations are those of the file that is edited, which the engine's file may follow later.
         stack.platform.settings,
-        resources_of(stack.engine.export_state()),
+        [resource for state in states for resource in resources_of(state)],
         usage_reader(connections),
         datetime.datetime.now(datetime.UTC),
-        grace,
+        args.grace,
     )
 
 
@@ -105,7 +113,7 @@ def _write(path: Path, decision: Decision, *, check: bool) -> None:
         raise SpecError([Problem(str(path), 1, 1, f"cannot be written: {error.strerror}")]) from None
 
 
-def _show(decision: Decision, args: argparse.Namespace) -> int:
+def _show(decision: Decision, args: argparse.Namespace, apply: str) -> int:
     for one in decision.progress:
         for reason in one.reasons:
             print(f"{one.name}: {one.stage}: {reason}")
@@ -114,17 +122,17 @@ def _show(decision: Decision, args: argparse.Namespace) -> int:
     if decision.added:
         last = f", good until {decision.added.until}" if decision.added.until else ""
         print(f"{args.settings}: generation {decision.added.name} of {whose}{last}: {would}added")
-        print("next: commit the file, apply it with `usine up`, and run `usine rotate` again")
+        print(f"next: commit the file, apply it with `{apply}`, and run `usine rotate` again")
         return DONE
     if decision.removed:
         print(f"{args.settings}: generation {', '.join(decision.removed)} of {whose}: {would}taken away")
-        print("next: commit the file, and apply it with `usine up`")
+        print(f"next: commit the file, and apply it with `{apply}`")
         return DONE
     if decision.idle:
         print(f"no rotation of {whose} is under way" + ("" if decision.progress else ": it has no stored credentials"))
         return DONE
     if any(one.stage is RotationStage.APPLY for one in decision.progress):
-        print("not yet: the settings are not applied: run `usine up`, and then `usine rotate` again")
+        print(f"not yet: the settings are not applied: run `{apply}`, and then `usine rotate` again")
     else:
         print("not yet: run `usine rotate` again later")
     return NOT_YET

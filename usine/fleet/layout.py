@@ -23,6 +23,11 @@ _CREDENTIALS, _CATALOGUE = "usine:tenantCredentials", "usine:catalogue"
 _FLEET = "usine:fleet"
 
 
+def stack_of(base: str, slug: str | None) -> str:
+    """Return the name of a tenant's stack, or of the foundation's (None)."""
+    return base if slug is None else f"{base}.{slug}"
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """The stacks of a fleet: `base` has the foundation, and ``<base>.<slug>`` a tenant.
@@ -44,7 +49,7 @@ class Layout:
 
     def stack(self, slug: str | None) -> str:
         """Return the name of a tenant's stack, or of the foundation's (None)."""
-        return self.base if slug is None else f"{self.base}.{slug}"
+        return stack_of(self.base, slug)
 
     def common(self) -> dict[str, Any]:
         """Return the keys of the settings that concern every tenant."""

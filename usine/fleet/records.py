@@ -146,13 +146,14 @@ class Records:
         """Return the last drift scan of each stack."""
         return self._all("scans", _SCAN.validate_json)
 
-    def exist(self) -> bool:
-        """Return whether the platform runs as a fleet: a tenant has a record.
+    def slugs(self) -> tuple[str, ...]:
+        """Return the tenants with a record, sorted: if there is one, the platform runs as a fleet.
 
         The foundation has one as well after somebody has tried `usine fleet up` on a platform that is one stack.
         """
         with _translated():
-            return any(name != f"{_FOUNDATION}{_SUFFIX}" for name in self.storage.names(*self._folder("runs")))
+            names = [name.removesuffix(_SUFFIX) for name in self.storage.names(*self._folder("runs"))]
+        return tuple(sorted(name for name in names if name != _FOUNDATION))
 
     def write_run(self, slug: str | None, record: RunRecord) -> None:
         """Record a run."""

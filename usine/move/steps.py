@@ -39,6 +39,7 @@ from usine.engine.moving import (
     write_journal,
 )
 from usine.engine.storage import Storage
+from usine.fleet.layout import stack_of
 from usine.fleet.records import Records, RunRecord
 from usine.fleet.report import why_of
 from usine.fleet.running import Done
@@ -186,9 +187,9 @@ class Move:
     def _resumed(self, target: MoveTarget) -> MoveJournal | None:
         journal = read_journal(self.storage, self.base)
         if journal is None:
-            if target is MoveTarget.FLEET and self.records.exist():
+            if target is MoveTarget.FLEET and self.records.slugs():
                 raise MoveError(f"{self.base} is a fleet already: its tenants have records of their own")
-            if target is MoveTarget.ONE and not self.records.exist():
+            if target is MoveTarget.ONE and not self.records.slugs():
                 raise MoveError(f"{self.base} is no fleet: no tenant has a record")
         elif journal.target is not target:
             raise MoveError(f"a move to {journal.target} is not finished: finish it first, with --to {journal.target}")
@@ -257,7 +258,7 @@ class Move:
         self.records.remove(slug)
 
     def _stack(self, slug: str | None) -> str:
-        return self.base if slug is None else f"{self.base}.{slug}"
+        return stack_of(self.base, slug)
 
 
 @dataclass(frozen=True, slots=True)
