@@ -8,12 +8,12 @@ comment and the JSON with and without them. Run: python -m benchmarks.bench_effe
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final
 
+from benchmarks.bench_spec import spent_by
 from model.reading.load import load
 from model.reading.settings_load import load_settings
 from model.tenant import Tenant
@@ -28,7 +28,6 @@ SIZES: Final = (10, 100, 1000)
 _SAMPLE: Final = "petitions"
 #: One tenant in so many has another effect.
 _OTHERS: Final = 8
-_Value = TypeVar("_Value")
 
 
 def main(sizes: Sequence[int] = SIZES) -> None:
@@ -37,11 +36,11 @@ def main(sizes: Sequence[int] = SIZES) -> None:
     print("".join(f"{head:>10}" for head in heads))
     for size in sizes:
         entries, tenants = change(size)
-        spent, effects = _spent(partial(same_effects, entries, tenants))
+        spent, effects = spent_by(partial(same_effects, entries, tenants))
         report = Report(Kind.DIFF, "usine diff", "", (), entries, effects=effects)
         alone = replace(report, effects=())
         jobs = (partial(html.render, report), partial(html.render, alone), partial(_comment, report))
-        times = [_spent(job)[0] for job in (*jobs, partial(_comment, alone), partial(as_json.render, report))]
+        times = [spent_by(job)[0] for job in (*jobs, partial(_comment, alone), partial(as_json.render, report))]
         cells = "".join(f"{seconds:>9.2f}s" for seconds in (spent, *times))
         print(f"{size:>10}{len(entries):>10}{cells}", flush=True)
 
@@ -71,12 +70,6 @@ def _entry(resource: PlannedResource, slug: str, word: str) -> Entry:
 
 def _comment(report: Report) -> str:
     return markdown.render(report, marker="bench")
-
-
-def _spent(action: Callable[[], _Value]) -> tuple[float, _Value]:
-    started = time.process_time()
-    value = action()
-    return time.process_time() - started, value
 
 
 if __name__ == "__main__":

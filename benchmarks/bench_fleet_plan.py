@@ -11,12 +11,11 @@ import datetime
 import resource
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
-from benchmarks.bench_spec import ROOT, generate, unbounded
+from benchmarks.bench_spec import ROOT, generate, spent_by, unbounded
 from model.reading.load import load
 from model.reading.settings_load import load_settings
 from usine.engine.storage import state_storage
@@ -28,7 +27,6 @@ from usine.program import PROGRAM
 
 SIZES: Final = (100, 1000, 10_000)
 _SAMPLE: Final = "petitions"
-_Value = TypeVar("_Value")
 
 
 def main(sizes: Sequence[int] = SIZES) -> None:
@@ -52,23 +50,17 @@ def _measure(root: Path, size: int) -> None:
     generate(projects, (ROOT / "projects.d" / f"{_SAMPLE}.yaml").read_text(encoding="utf-8"), _SAMPLE, size)
     layout = Layout.read("prod", ROOT / "Pulumi.lab.yaml", projects, root / "out")
     records = Records(state_storage({"PULUMI_BACKEND_URL": f"file://{root}"}), "prod")
-    read, tenants = _spent(lambda: load(projects, settings))
-    digests, inputs = _spent(lambda: read_inputs(root, layout, settings, tenants, None))
+    read, tenants = spent_by(lambda: load(projects, settings))
+    digests, inputs = spent_by(lambda: read_inputs(root, layout, settings, tenants, None))
     for slug, wanted in inputs.items():
         records.write_run(slug, RunRecord(wanted, Result.APPLIED, datetime.datetime.now(datetime.UTC), 1.0))
-    reading, runs = _spent(records.runs)
-    compare, plan = _spent(lambda: make_fleet_plan(inputs, runs))
+    reading, runs = spent_by(records.runs)
+    compare, plan = spent_by(lambda: make_fleet_plan(inputs, runs))
     if plan.tasks or plan.unchanged != size + 1:
         raise SystemExit(f"{len(plan.tasks)} stacks of an unchanged fleet need a run")
     times = (read, digests, reading, compare)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     print(f"{size:>8} " + " ".join(f"{spent:>7.2f}s" for spent in (*times, sum(times))) + f" {memory:>5} MB")
-
-
-def _spent(action: Callable[[], _Value]) -> tuple[float, _Value]:
-    started = time.process_time()
-    value = action()
-    return time.process_time() - started, value
 
 
 if __name__ == "__main__":

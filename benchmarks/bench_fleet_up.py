@@ -118,7 +118,7 @@ class Bench:
             objects[len(ids)] += 1
         twice = [name for name, number in counts.items() if number > 1]
         print(f"  {size} tenants, objects per stack: {dict(objects)}, in two stacks: {len(twice)}", flush=True)
-        if objects.total() != size or len(objects) > 2 or twice:  # noqa: PLR2004 - the changed tenants have as many
+        if objects.total() != size or len(objects) != 1 or twice:
             raise SystemExit(f"twice: {twice[:5]}")
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 #: Keys and list indexes from the top of a file down to a value.
 KeyPath = tuple[str | int, ...]
+
+#: Takes a problem of the settings: the path below the name space, and the message.
+Note = Callable[[KeyPath, str], None]
 
 #: Line and column, both from 1; columns count characters.
 Position = tuple[int, int]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
-from model.problems import KeyPath
+from model.problems import KeyPath, Note
 from model.repository import OWN_REGISTRY, Repository
 from model.tenant import Tenant
 from model.texts import show
@@ -22,8 +22,6 @@ _TAGS = "refs/tags/"
 _ALWAYS = "v*"
 #: Branches whose short name is the full name of a ref.
 SHADOWS = "refs/*"
-
-Note = Callable[[KeyPath, str], None]
 
 
 def protected_tags(tenant: Tenant, repository: Repository) -> tuple[str, ...]:

@@ -6,11 +6,11 @@ values replace. The parent is `extends`; without it, the built-in archetype of t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from model.archetypes import BUILT_IN, DEFAULT_ARCHETYPE, Archetype
-from model.problems import KeyPath
+from model.problems import Note
 from model.reading import fields as f
 from model.reading.convert import to_envelope
 from model.reading.merge import overlay
@@ -82,7 +82,7 @@ class ArchetypeSection(Section):
     observability: ObservabilityDefaultsSection
 
 
-def merge_archetypes(declared: object, note: Callable[[KeyPath, str], None]) -> object:
+def merge_archetypes(declared: object, note: Note) -> object:
     """Return all archetypes by name, the built-in ones first, each merged into its parent; not validated.
 
     `declared` is the value of `usine:archetypes`, of any type. The function reports unknown parents

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from model.argocd import ONLY_INSTANCE, ArgoCDInstance, ArgoCDSettings
-from model.problems import KeyPath
+from model.problems import KeyPath, Note
 from model.reading.settings_schema import ArgoCDInstanceSection, ArgoCDSection, SettingsSection
 from model.settings import System
 from model.texts import did_you_mean, show, show_path
 
-Note = Callable[[KeyPath, str], None]
 _NAMESPACE = "argocd"
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from model.clusters import BackupTool, ClusterBackup, VolumeBackup
-from model.problems import KeyPath
+from model.problems import KeyPath, Note
 from model.reading.settings_schema import ClusterBackupSection, ClusterSection, SettingsSection
 
 
@@ -22,9 +20,7 @@ def to_cluster_backup(stated: ClusterBackupSection | None) -> ClusterBackup | No
     )
 
 
-def check_cluster_backup(
-    name: str, cluster: ClusterSection, file: SettingsSection, note: Callable[[KeyPath, str], None]
-) -> None:
+def check_cluster_backup(name: str, cluster: ClusterSection, file: SettingsSection, note: Note) -> None:
     """Report a backup of a cluster that backs up nothing, or keeps less than an archetype asks for."""
     if cluster.backup is None:
         return

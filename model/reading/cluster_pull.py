@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from model.clusters import ClusterPull
-from model.problems import KeyPath
+from model.problems import KeyPath, Note
 from model.reading.settings_schema import ClusterPullSection, ClusterSection, SettingsSection
 from model.settings import System
 
@@ -21,9 +20,7 @@ def to_cluster_pull(stated: ClusterPullSection | None) -> ClusterPull | None:
     return None if stated is None else ClusterPull(stated.issuer, Path(stated.keys), stated.argocd_namespace)
 
 
-def check_cluster_pull(
-    name: str, cluster: ClusterSection, file: SettingsSection, note: Callable[[KeyPath, str], None]
-) -> None:
+def check_cluster_pull(name: str, cluster: ClusterSection, file: SettingsSection, note: Note) -> None:
     """Report a cluster that is neither reached nor pulls, and what a cluster that pulls cannot have."""
     path: KeyPath = ("clusters", name)
     where = f"usine:clusters.{name}"

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from model.problems import KeyPath
+from model.problems import KeyPath, Note
 from model.reading.argocd import argocd_namespaces
 from model.reading.settings_schema import DataStoreSection, GrafanaSection, SettingsSection
 from model.settings import BoundBy, DataStore, GrafanaSettings, System
@@ -34,9 +33,7 @@ def _store(stated: DataStoreSection) -> DataStore:
     return DataStore(stated.url, stated.header, BoundBy(stated.bound))
 
 
-def check_grafana(
-    stated: GrafanaSection, file: SettingsSection, systems: frozenset[System], note: Callable[[KeyPath, str], None]
-) -> None:
+def check_grafana(stated: GrafanaSection, file: SettingsSection, systems: frozenset[System], note: Note) -> None:
     """Report a cluster that does not exist, a log-in that nothing provides, and names that are taken."""
     path: KeyPath = ("observability", "grafana")
     where = "usine:observability.grafana"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,7 +12,7 @@ from model.archetypes import Archetype
 from model.clusters import Cluster, ImageVerifier, Operator, SecretDelivery, Verifier, WorkloadRules
 from model.images import DOCKER_HUB
 from model.naming import proxy_project
-from model.problems import KeyPath
+from model.problems import KeyPath, Note
 from model.reading.archetypes_load import misfits, undeclared_words
 from model.reading.argocd import check_argocd, to_argocd
 from model.reading.cluster_backup import check_cluster_backup, to_cluster_backup
@@ -56,8 +56,6 @@ from model.settings import (
 )
 from model.tenant import Quota
 from model.texts import did_you_mean, show, show_path
-
-Note = Callable[[KeyPath, str], None]
 
 #: The endpoints that each system needs; an Argo CD of several has its own address.
 _NEEDS: dict[System, tuple[System, ...]] = {

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
 
-from model.problems import KeyPath
+from model.problems import KeyPath, Note
 from model.reading.amounts import minutes_of
 from model.reading.settings_schema import FleetSection
 from model.texts import show
 from model.waves import FleetSettings, Wave
 
 
-def to_fleet(stated: FleetSection, note: Callable[[KeyPath, str], None]) -> FleetSettings:
+def to_fleet(stated: FleetSection, note: Note) -> FleetSettings:
     """Return how changes reach the tenants; report contradictions to `note`."""
     seen: set[str] = set()
     total = 0.0

@@ -25,6 +25,9 @@ from model.settings import Settings, System
 from model.tenant import Tenant
 from pulumi_facts.credentials import hidden_from
 
+#: The provider that acts as the account of scheduled jobs.
+_OPERATIONS = "gitlab-operations"
+
 
 def provider_names(settings: Settings, tenants: Iterable[Tenant]) -> frozenset[str]:
     """Return the names of the providers that `make_providers` creates, without creating them."""
@@ -32,7 +35,7 @@ def provider_names(settings: Settings, tenants: Iterable[Tenant]) -> frozenset[s
     systems = (System.KEYCLOAK, System.VAULT, System.GITLAB, System.HARBOR, System.SONARQUBE)
     names = {system.value for system in systems if settings.on(system)}
     if settings.on(System.GITLAB) and any(map(has_scheduled_work, tenants)):
-        names.add("gitlab-operations")
+        names.add(_OPERATIONS)
     return frozenset(names | {f"kubernetes-{cluster}" for cluster in clusters_in_use(settings, tenants)})
 
 
@@ -52,18 +55,18 @@ def make_providers(
     """
     p = prefix
     tenants = tuple(tenants)
-    scheduled = settings.on(System.GITLAB) and any(has_scheduled_work(tenant) for tenant in tenants)
+    names = provider_names(settings, tenants)
     return Providers(
-        keycloak=_keycloak(f"{p}keycloak", settings, authorities, opts) if settings.on(System.KEYCLOAK) else None,
-        vault=_vault(f"{p}vault", settings, opts) if settings.on(System.VAULT) else None,
-        gitlab=_gitlab(f"{p}gitlab", settings, opts) if settings.on(System.GITLAB) else None,
-        harbor=_harbor(f"{p}harbor", settings, opts) if settings.on(System.HARBOR) else None,
-        sonarqube=_sonarqube(f"{p}sonarqube", settings, authorities, opts) if settings.on(System.SONARQUBE) else None,
+        keycloak=_keycloak(f"{p}keycloak", settings, authorities, opts) if "keycloak" in names else None,
+        vault=_vault(f"{p}vault", settings, opts) if "vault" in names else None,
+        gitlab=_gitlab(f"{p}gitlab", settings, opts) if "gitlab" in names else None,
+        harbor=_harbor(f"{p}harbor", settings, opts) if "harbor" in names else None,
+        sonarqube=_sonarqube(f"{p}sonarqube", settings, authorities, opts) if "sonarqube" in names else None,
         kubernetes={
             cluster: _kubernetes(f"{p}kubernetes-{cluster}", settings, cluster, rendered, opts)
             for cluster in clusters_in_use(settings, tenants)
         },
-        operations=_gitlab(f"{p}gitlab-operations", settings, opts, OPERATIONS_ACCOUNT) if scheduled else None,
+        operations=_gitlab(f"{p}{_OPERATIONS}", settings, opts, OPERATIONS_ACCOUNT) if _OPERATIONS in names else None,
     )
 
 

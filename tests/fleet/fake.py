@@ -57,6 +57,22 @@ repositories:
 """
 
 
+def write_platform(root: Path, usine: str, **keys: object) -> Path:
+    """Write what a platform has beside tenant files, with `usine` as the command; return its settings file."""
+    document = yaml.safe_load(LAB.read_text(encoding="utf-8"))
+    document["config"] |= {"usine:projects": "projects.d", **keys}
+    settings = root / "Pulumi.prod.yaml"
+    settings.write_text(yaml.safe_dump(document), encoding="utf-8")
+    shutil.copytree(ROOT / "catalogue", root / "catalogue")
+    program_files(root)
+    (root / "usine" / "__init__.py").touch()
+    (root / "usine" / "__main__.py").write_text(usine, encoding="utf-8")
+    for path in load_settings(settings).authorities:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text("certificate", encoding="ascii")
+    return settings
+
+
 class Fake:
     """A fleet in a folder of its own."""
 
@@ -65,17 +81,7 @@ class Fake:
         (root / "projects.d").mkdir()
         for slug in SLUGS:
             self.tenant(slug)
-        document = yaml.safe_load(LAB.read_text(encoding="utf-8"))
-        document["config"]["usine:projects"] = "projects.d"
-        self.settings = root / "Pulumi.prod.yaml"
-        self.settings.write_text(yaml.safe_dump(document), encoding="utf-8")
-        shutil.copytree(ROOT / "catalogue", root / "catalogue")
-        program_files(root)
-        (root / "usine" / "__init__.py").touch()
-        (root / "usine" / "__main__.py").write_text(USINE, encoding="utf-8")
-        for path in load_settings(self.settings).authorities:
-            (root / path).parent.mkdir(parents=True, exist_ok=True)
-            (root / path).write_text("certificate", encoding="ascii")
+        self.settings = write_platform(root, USINE)
         self.state("1")
         (root / "tenant.json").write_text('{"version": 3, "deployment": {"resources": []}}', encoding="utf-8")
         self.answers()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,13 +14,10 @@ from typing import Any
 import pytest
 import yaml
 
-from model.reading.settings_load import load_settings
 from pulumi_facts.checkpoint import resources_of
 from pulumi_facts.urns import address_of
-from tests.fleet.fake import TENANT
-from tests.guard.samples import program_files
+from tests.fleet.fake import TENANT, write_platform
 from tests.move import samples
-from tests.spec.helpers import LAB, ROOT
 from usine import cli
 from usine.commands import common, drift, engine_stack, fleet_open, fleet_up, move, up
 from usine.engine.cli import Engine
@@ -95,18 +91,8 @@ class Fake:
             (root / folder).mkdir()
         for slug in SLUGS:
             (root / "projects.d" / f"{slug}.yaml").write_text(TENANT.format(slug=slug), encoding="utf-8")
-        document = yaml.safe_load(LAB.read_text(encoding="utf-8"))
-        document["config"] |= {"usine:projects": "projects.d", "usine:systems": ["vault"]}
-        self.settings = root / "Pulumi.prod.yaml"
-        self.settings.write_text(yaml.safe_dump(document), encoding="utf-8")
-        shutil.copytree(ROOT / "catalogue", root / "catalogue")
         (root / "Pulumi.yaml").write_text("name: usine\nruntime: python\n", encoding="utf-8")
-        program_files(root)
-        (root / "usine" / "__init__.py").touch()
-        (root / "usine" / "__main__.py").write_text(USINE, encoding="utf-8")
-        for path in load_settings(self.settings).authorities:
-            (root / path).parent.mkdir(parents=True, exist_ok=True)
-            (root / path).write_text("certificate", encoding="ascii")
+        self.settings = write_platform(root, USINE, **{"usine:systems": ["vault"]})
         pulumi = root / "bin" / "pulumi"
         pulumi.write_text(PULUMI.format(python=sys.executable, root=str(root), marker=MARKER), encoding="utf-8")
         pulumi.chmod(0o755)

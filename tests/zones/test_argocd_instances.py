@@ -110,7 +110,7 @@ def test_each_instance_deploys_to_the_clusters_of_its_zone_only() -> None:
 
 def test_a_cluster_is_registered_in_the_instance_of_its_zone_only() -> None:
     registered = {
-        name: (r.inputs["metadata"]["name"], r.options.provider)  # type: ignore[index]
+        name: (r.inputs["metadata"]["name"], r.options.provider)  # type: ignore[index]  # a mapping
         for name, r in of_type(planned(), ":Secret").items()
         if "/cluster/" in name
     }

@@ -64,7 +64,8 @@ def run(args: argparse.Namespace) -> int:
         scans = fleet.records.scans()
         runs = fleet.records.runs()
         # A wave of a change may wait for the scans of the one before.
-        first = fleet.rollout(fleet.inputs(runs.get(None)), runs).to_scan()
+        waves = fleet.settings.fleet.waves
+        first = fleet.rollout(fleet.inputs(runs.get(None)), runs, scans).to_scan() if waves else frozenset()
         stacks = sorted(runs, key=lambda slug: (slug not in first, _ended(scans.get(slug)), slug or ""))
         chosen = stacks[: math.ceil(len(stacks) * args.share)]
         declared = {None, *(tenant.slug for tenant in fleet.platform.tenants)}

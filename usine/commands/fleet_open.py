@@ -21,7 +21,7 @@ from usine.engine.storage import NoStorageError, state_storage
 from usine.fleet.inputs import read_inputs
 from usine.fleet.layout import Layout
 from usine.fleet.planning import FleetPlan, make_fleet_plan
-from usine.fleet.records import Inputs, Records, RunRecord
+from usine.fleet.records import Inputs, Records, RunRecord, ScanRecord
 from usine.fleet.running import FleetJob
 from usine.fleet.waves import Rollout
 from usine.report.ids import NoticeId
@@ -58,14 +58,18 @@ class Fleet:
         """Return the digests of all stacks; `foundation` is the last run of the foundation. Raises EngineError."""
         return read_inputs(ROOT, self.layout, self.settings, self.platform.tenants, foundation)
 
-    def rollout(self, inputs: Mapping[str | None, Inputs], runs: Mapping[str | None, RunRecord]) -> Rollout:
-        """Return how far the platform's change has come. Raises EngineError."""
-        waves = self.settings.fleet.waves
+    def rollout(
+        self,
+        inputs: Mapping[str | None, Inputs],
+        runs: Mapping[str | None, RunRecord],
+        scans: Mapping[str | None, ScanRecord],
+    ) -> Rollout:
+        """Return how far the platform's change has come."""
         return Rollout(
             self.settings.fleet,
             inputs,
             runs,
-            self.records.scans() if waves and self.settings.fleet.scanned else {},
+            scans,
             {tenant.slug: tenant.hold for tenant in self.platform.tenants if tenant.hold is not None},
             datetime.datetime.now(datetime.UTC),
         )
@@ -74,7 +78,10 @@ class Fleet:
         """Return the stacks that need a run after these; `waits`: with holds and waves. Raises EngineError."""
         inputs = self.inputs(runs.get(None))
         plan = make_fleet_plan(inputs, runs, every=every)
-        return self.rollout(inputs, runs).apply_to(plan) if waits else plan
+        if not waits:
+            return plan
+        scanned = self.settings.fleet.waves and self.settings.fleet.scanned
+        return self.rollout(inputs, runs, self.records.scans() if scanned else {}).apply_to(plan)
 
     def job(
         self, slug: str | None, last: RunRecord | None, command: str, *arguments: str, removed: bool = False

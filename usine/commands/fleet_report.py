@@ -61,13 +61,13 @@ def run(args: argparse.Namespace) -> int:
 
 def _report(fleet: Fleet, args: argparse.Namespace) -> tuple[Report, tuple[Result, ...]]:
     runs = fleet.records.runs()
-    inputs = fleet.inputs(runs.get(None))
+    declared = {None, *(tenant.slug for tenant in fleet.platform.tenants)}
     ended = {slug: _done(fleet, slug, record) for slug, record in runs.items() if record.run == args.run_id}
-    ended |= {slug: _done(fleet, slug, None) for slug in _removed(fleet, inputs.keys() | runs.keys())}
+    ended |= {slug: _done(fleet, slug, None) for slug in _removed(fleet, declared | runs.keys())}
     plan = fleet.plan(runs)
     waiting = [task for task in plan.tasks if task.slug not in ended]
     later = [one for one in plan.waiting if one.task.slug not in ended]
-    stacks = len(inputs.keys() | runs.keys() | ended.keys())
+    stacks = len(declared | runs.keys() | ended.keys())
     now = datetime.datetime.now(datetime.UTC)
     today = now.date()
     waivers = read_waivers_beside(args.settings, fleet.platform.settings, today)
@@ -79,7 +79,7 @@ def _report(fleet: Fleet, args: argparse.Namespace) -> tuple[Report, tuple[Resul
         fleet.layout.base,
         list(ended.values()),
         (("stacks", str(stacks)), ("run", args.run_id), ("commit", commit_of(ROOT) or "none")),
-        (*too_many_removed(count.exceeded), *later_notices(plan.waiting)),
+        (*too_many_removed(count.exceeded), *later_notices(later)),
         unchanged=stacks - len(ended) - len(waiting) - len(later),
         waiting=len(waiting),
         later=len(later),

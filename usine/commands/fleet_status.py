@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
         fleet = open_fleet(args)
         runs, scans = fleet.records.runs(), fleet.records.scans()
         inputs = fleet.inputs(runs.get(None))
-        rollout = fleet.rollout(inputs, runs)
+        rollout = fleet.rollout(inputs, runs, scans)
         plan = rollout.apply_to(make_fleet_plan(inputs, runs))
         pending = {task.slug: ", ".join(task.reasons) for task in plan.tasks}
         pending |= {one.task.slug: f"{', '.join(one.task.reasons)}; {one.why}" for one in plan.waiting}

@@ -23,6 +23,11 @@ class EngineError(Exception):
     """`pulumi` is not installed, or failed; the message is for the user."""
 
 
+def short_name(stack: str) -> str:
+    """Return the last part of a stack's name; a full name is <organisation>/<project>/<stack>."""
+    return stack.rsplit("/", 1)[-1]
+
+
 @dataclass(frozen=True, slots=True)
 class Engine:
     """`pulumi` on one stack. `environment` is its whole environment; `root` is the folder of `Pulumi.yaml`.

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from pydantic import TypeAdapter, ValidationError
 
+from usine.engine.cli import short_name
 from usine.engine.owner import Owner, Process
 from usine.engine.storage import Storage
 
@@ -75,7 +76,7 @@ class LockFiles:
     @property
     def _folder(self) -> tuple[str, ...]:
         # A full stack name is <organisation>/<project>/<stack>.
-        return (".usine", "locks", self.stack.rsplit("/", 1)[-1])
+        return (".usine", "locks", short_name(self.stack))
 
     def _path(self, number: int) -> tuple[str, ...]:
         return (*self._folder, f"{number:08}.json")

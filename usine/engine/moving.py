@@ -10,14 +10,14 @@ import datetime
 import enum
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
-from usine.engine.cli import EngineError
-from usine.engine.storage import Storage
+from usine.engine.cli import EngineError, short_name
+from usine.engine.storage import Storage, storage_errors
 
 
 class MoveTarget(enum.StrEnum):
@@ -41,18 +41,19 @@ class MoveJournal:
     checked: bool = False
 
 
+_errors: Final = partial(storage_errors, "the files of a move beside the state")
 _JOURNAL: Final = TypeAdapter(MoveJournal)
 _FILE: Final = "journal.json"
 
 
 def move_folder(base: str) -> tuple[str, ...]:
     """Return the folder of journal and backups of a stack. A full name is <organisation>/<project>/<stack>."""
-    return (".usine", "moves", base.rsplit("/", 1)[-1])
+    return (".usine", "moves", short_name(base))
 
 
 def read_journal(storage: Storage, base: str) -> MoveJournal | None:
     """Return the journal of the move that has not finished; None if there is none. Raises EngineError."""
-    with _translated():
+    with _errors():
         text = storage.read(*move_folder(base), _FILE)
     try:
         return None if text is None else _JOURNAL.validate_json(text)
@@ -63,26 +64,26 @@ def read_journal(storage: Storage, base: str) -> MoveJournal | None:
 
 def write_journal(storage: Storage, base: str, journal: MoveJournal) -> None:
     """Write the journal: from now on, no other run acts on the stacks. Raises EngineError."""
-    with _translated():
+    with _errors():
         storage.write(_JOURNAL.dump_json(journal), *move_folder(base), _FILE)
 
 
 def remove_journal(storage: Storage, base: str) -> None:
     """Remove the journal: the move has finished. Raises EngineError."""
-    with _translated():
+    with _errors():
         storage.remove(*move_folder(base), _FILE)
 
 
 def write_backup(storage: Storage, base: str, journal: MoveJournal, stack: str, state: Mapping[str, object]) -> None:
     """Keep the state of a stack as it is before a move, with its secrets encrypted. Raises EngineError."""
-    with _translated():
+    with _errors():
         storage.write(json.dumps(state).encode(), *_backup(base, journal, stack), private=True)
 
 
 def read_backup(storage: Storage, base: str, journal: MoveJournal, stack: str) -> dict[str, Any]:
     """Return the state of a stack before a move. Raises EngineError."""
     path = _backup(base, journal, stack)
-    with _translated():
+    with _errors():
         text = storage.read(*path)
     if text is None:
         raise EngineError(f"the backup {storage.path(*path)} is missing, so that the move cannot continue")
@@ -92,15 +93,6 @@ def read_backup(storage: Storage, base: str, journal: MoveJournal, stack: str) -
 
 def _backup(base: str, journal: MoveJournal, stack: str) -> tuple[str, ...]:
     return (*move_folder(base), journal.backup, f"{stack.rsplit('/', 1)[-1]}.json")
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Raise EngineError for every error of a storage driver; its message may have a URL with a credential."""
-    try:
-        yield
-    except Exception as error:
-        raise EngineError(f"the files of a move beside the state: {type(error).__name__}") from error
 
 
 def refuse_unfinished_move(storage: Storage, stack: str) -> None:

@@ -21,7 +21,7 @@ from pulumi_facts.checkpoint import deployment_of
 from pulumi_facts.urns import name_of
 from pulumi_facts.values import is_secret
 from usine.clients import ClientError
-from usine.engine.cli import Engine, EngineError
+from usine.engine.cli import Engine, EngineError, short_name
 from usine.engine.events import Step
 from usine.engine.lock_files import Record
 from usine.engine.lookup import Finder
@@ -161,7 +161,7 @@ def release_dead_lock(engine: Engine, predecessor: Record | None = None) -> str 
         return None
     folder = (".pulumi", "locks")
     for path in storage.find(*folder, suffix=".json"):
-        if path.split("/")[-2] != engine.stack.rsplit("/", 1)[-1]:
+        if path.split("/")[-2] != short_name(engine.stack):
             continue
         lock = _read_lock(storage.read(*folder, path) or b"")
         if lock is not None and _has_died(lock, predecessor, local=storage.local):

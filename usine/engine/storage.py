@@ -6,8 +6,8 @@ Drivers of remote storage are optional packages: `s3fs`, `gcsfs`, `adlfs`, of th
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,19 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import fsspec  # type: ignore[import-untyped]
 
+from usine.engine.cli import EngineError
+
 #: URL schemes of Pulumi, with fsspec's protocol and the package of its driver.
 _DRIVERS = {"s3": ("s3", "s3fs"), "gs": ("gcs", "gcsfs"), "azblob": ("abfs", "adlfs")}
+
+
+@contextmanager
+def storage_errors(what: str) -> Iterator[None]:
+    """Raise EngineError for every error of a storage driver; its message may have a URL with a credential."""
+    try:
+        yield
+    except Exception as error:
+        raise EngineError(f"{what}: {type(error).__name__}") from error
 
 
 class NoStorageError(Exception):

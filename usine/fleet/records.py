@@ -10,18 +10,18 @@ import datetime
 import enum
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from pydantic import TypeAdapter
 
 from pulumi_facts.checkpoint import resources_of
 from pulumi_facts.urns import address_of
-from usine.engine.cli import EngineError
-from usine.engine.storage import Storage
+from usine.engine.cli import short_name
+from usine.engine.storage import Storage, storage_errors
 
 #: Requests to the storage at the same time: a record is small, and a request to an object store takes some 20 ms.
 _SIDE_BY_SIDE: Final = 32
@@ -114,18 +114,10 @@ class ScanRecord:
     complete: bool
 
 
+_errors: Final = partial(storage_errors, "the records beside the state")
 _RUN: Final = TypeAdapter(RunRecord)
 _SCAN: Final = TypeAdapter(ScanRecord)
 _COUNTS: Final = TypeAdapter(dict[str, int])
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Raise EngineError for every error of a storage driver; its message may have a URL with a credential."""
-    try:
-        yield
-    except Exception as error:
-        raise EngineError(f"the records beside the state: {type(error).__name__}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,18 +143,18 @@ class Records:
 
         The foundation has one as well after somebody has tried `usine fleet up` on a platform that is one stack.
         """
-        with _translated():
+        with _errors():
             names = [name.removesuffix(_SUFFIX) for name in self.storage.names(*self._folder("runs"))]
         return tuple(sorted(name for name in names if name != _FOUNDATION))
 
     def write_run(self, slug: str | None, record: RunRecord) -> None:
         """Record a run."""
-        with _translated():
+        with _errors():
             self.storage.write(_RUN.dump_json(record), *self._path("runs", slug))
 
     def write_scan(self, slug: str | None, record: ScanRecord, report: str) -> None:
         """Record a drift scan, and keep its report (JSON) until the next one if it has findings."""
-        with _translated():
+        with _errors():
             if record.findings:
                 self.storage.write(report.encode(), *self._path("reports", slug))
             else:
@@ -171,35 +163,35 @@ class Records:
 
     def report(self, slug: str | None) -> str | None:
         """Return the report of the last drift scan; None if it had no findings."""
-        with _translated():
+        with _errors():
             text = self.storage.read(*self._path("reports", slug))
         return None if text is None else text.decode()
 
     def remove(self, slug: str | None) -> None:
         """Remove the records of a stack that does not exist any more."""
-        with _translated():
+        with _errors():
             for kind in ("runs", "scans", "reports"):
                 self.storage.remove(*self._path(kind, slug))
 
     def write_removals(self, run: str, slug: str | None, counts: Mapping[str, int]) -> None:
         """Record how many objects of each type a run of a stack removed. Each such run has its own file."""
         name = f"{_FOUNDATION if slug is None else slug}.{time.time_ns()}{_SUFFIX}"
-        with _translated():
+        with _errors():
             self.storage.write(_COUNTS.dump_json(dict(counts)), *self._folder("removals"), run, name)
 
     def removal_names(self, run: str) -> list[str]:
         """Return the names of the files with the removals of a run."""
-        with _translated():
+        with _errors():
             return [name for name in self.storage.names(*self._folder("removals"), run) if name.endswith(_SUFFIX)]
 
     def removals(self, run: str, name: str) -> dict[str, int]:
         """Return the content of a file with removals."""
-        with _translated():
+        with _errors():
             return _COUNTS.validate_json(self.storage.read(*self._folder("removals"), run, name) or b"")
 
     def remove_old_removals(self, now: datetime.datetime) -> None:
         """Remove the removals of runs that ended long ago: nobody starts their jobs again."""
-        with _translated():
+        with _errors():
             for run in self.storage.names(*self._folder("removals")):
                 for name in self.removal_names(run):
                     moment = name.removesuffix(_SUFFIX).rpartition(".")[2]
@@ -207,7 +199,7 @@ class Records:
                         self.storage.remove(*self._folder("removals"), run, name)
 
     def _all(self, kind: str, parse: Callable[[bytes], _Record]) -> dict[str | None, _Record]:
-        with _translated(), ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+        with _errors(), ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
             listed = [name for name in self.storage.names(*self._folder(kind)) if name.endswith(_SUFFIX)]
             names = [name.removesuffix(_SUFFIX) for name in listed]
             slugs = [None if name == _FOUNDATION else name for name in names]
@@ -222,7 +214,7 @@ class Records:
 
     def _folder(self, kind: str) -> tuple[str, ...]:
         # A full name is <organisation>/<project>/<stack>.
-        return (".usine", "fleet", self.base.rsplit("/", 1)[-1], kind)
+        return (".usine", "fleet", short_name(self.base), kind)
 
     def _path(self, kind: str, slug: str | None) -> tuple[str, ...]:
         return (*self._folder(kind), f"{_FOUNDATION if slug is None else slug}{_SUFFIX}")

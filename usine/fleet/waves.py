@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from model.texts import enumerate_words
@@ -31,7 +31,7 @@ class Rollout:
         Only the platform's changes come in waves: a tenant whose own file changed is run at once, and gets them early.
         """
         held = self.held
-        blocker = next(self._unfinished(), None)
+        blocker = self._unfinished()
         ready: list[FleetTask] = []
         waiting: list[WaitingTask] = []
         for task in plan.tasks:
@@ -55,7 +55,7 @@ class Rollout:
         """Return the stacks whose drift scan the next wave waits for."""
         if not self.settings.scanned:
             return frozenset()
-        blocked = next(self._unfinished(), None)
+        blocked = self._unfinished()
         if blocked is None:
             return frozenset()
         return frozenset(
@@ -64,12 +64,12 @@ class Rollout:
             if self.runs[slug].carries(self.inputs[slug]) and self._scan_of(slug) is None
         )
 
-    def _unfinished(self) -> Iterator[tuple[int, str]]:
-        """Yield each wave that is not finished, and what the waves after it wait for."""
+    def _unfinished(self) -> tuple[int, str] | None:
+        """Return the first wave that is not finished, and what the waves after it wait for; None if all are."""
         for index in range(len(self.settings.waves)):
-            members = self._members(index)
-            if why := self._obstacle(members):
-                yield index, f"wave {index + 1} comes first: {why}"
+            if why := self._obstacle(self._members(index)):
+                return index, f"wave {index + 1} comes first: {why}"
+        return None
 
     def _members(self, index: int) -> list[str]:
         """Return the tenants of a wave. A new tenant has no earlier version, and a held one waits."""

@@ -15,6 +15,7 @@ from pulumi_facts import tokens
 from pulumi_facts.checkpoint import deployment_of, pending_of, resources_of
 from pulumi_facts.urns import address_of, in_stack, name_of, provider_reference, provider_urn
 from pulumi_facts.values import RESOURCE_SIGNATURE, SIGNATURE
+from usine.engine.cli import short_name
 
 #: A checkpoint, as `pulumi stack export` writes it.
 Checkpoint = Mapping[str, Any]
@@ -57,7 +58,7 @@ def split(
     return {
         owner: _part(
             checkpoint,
-            _last(base) if owner is None else f"{_last(base)}.{owner}",
+            short_name(base) if owner is None else f"{short_name(base)}.{owner}",
             [*_shared(shared, own, providers[owner]), *own],
             owner,
         )
@@ -71,7 +72,7 @@ def join(foundation: Checkpoint, tenants: Mapping[str, Checkpoint], base: str) -
     Raises MoveError if they are encrypted in different ways, or a resource is in two of them.
     """
     refuse_unfinished(foundation, base)
-    joined: dict[str, dict[str, Any]] = {r["urn"]: _moved(r, _last(base)) for r in resources_of(foundation)}
+    joined: dict[str, dict[str, Any]] = {r["urn"]: _moved(r, short_name(base)) for r in resources_of(foundation)}
     #: The providers of the stack; those of a tenant's stack have other ids.
     references = {r["urn"]: _reference(r) for r in resources_of(foundation) if tokens.is_provider(r["type"])}
     summaries: dict[str, Any] = {}
@@ -80,7 +81,7 @@ def join(foundation: Checkpoint, tenants: Mapping[str, Checkpoint], base: str) -
         if secrets_of(checkpoint) != secrets_of(foundation):
             raise MoveError(f"the secrets of {base}.{slug} are encrypted in another way than those of {base}")
         for resource in resources_of(checkpoint):
-            moved = _moved(resource, _last(base))
+            moved = _moved(resource, short_name(base))
             urn = moved["urn"]
             if resource["type"] == tokens.STACK:
                 summaries |= _tenants_in(resource)
@@ -151,11 +152,6 @@ def refuse_unfinished(checkpoint: Checkpoint, stack: str) -> None:
 
 def _reference(provider: Resource) -> str:
     return provider_reference(provider["urn"], str(provider.get("id")))
-
-
-def _last(stack: str) -> str:
-    """Return the name that URNs have: a full name is <organisation>/<project>/<stack>."""
-    return stack.rsplit("/", 1)[-1]
 
 
 def _shared(shared: Iterable[Resource], own: Iterable[Resource], names: Collection[str]) -> Iterator[Resource]:

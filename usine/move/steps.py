@@ -28,6 +28,7 @@ from typing import Any, Final, Protocol
 
 from pulumi_facts.checkpoint import resources_of
 from pulumi_facts.urns import in_stack, name_of
+from usine.engine.cli import short_name
 from usine.engine.moving import (
     MoveJournal,
     MoveTarget,
@@ -250,7 +251,7 @@ class Move:
     def _let_go(self, slug: str, whole: Checkpoint) -> None:
         """Remove the stack of a tenant, all objects of which are in the one stack, and its records."""
         there = {resource["urn"] for resource in resources_of(whole)}
-        name = self.base.rsplit("/", 1)[-1]
+        name = short_name(self.base)
         for resource in resources_of(self.states.read(slug)):
             if in_stack(resource["urn"], name) not in there:
                 raise MoveError(f"{name_of(resource['urn'])} is only in the stack {self._stack(slug)}")
