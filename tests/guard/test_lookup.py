@@ -84,11 +84,9 @@ def test_recovery_fails_and_changes_nothing_when_a_list_answers_404() -> None:
         "inputs": {"project": 20, "name": "x"},
     }
     engine = create_autospec(Engine, instance=True)
-    engine.export_state.return_value = {
-        "deployment": {"pending_operations": [{"type": "creating", "resource": resource}]}
-    }
+    checkpoint: dict[str, object] = {"deployment": {"pending_operations": [{"type": "creating", "resource": resource}]}}
     with serving({"/api/v4/projects/20": {"id": 20}}) as api:
         finder = Finder({System.GITLAB: Endpoint(api.url)}, ENVIRONMENT)
         with pytest.raises(EngineError, match=r"may have created alpha/dev .* does not answer: HTTP 404\."):
-            recover(engine, finder)
+            recover(engine, finder, checkpoint)
     engine.import_state.assert_not_called()

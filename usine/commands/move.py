@@ -147,10 +147,10 @@ class EngineStates:
     def read(self, slug: str | None) -> dict[str, Any]:
         """Return the state of a stack, which is created if it does not exist."""
         engine = self.fleet.engine(slug)
-        if slug is not None:
-            # With a settings file, so that the engine writes none to the checkout.
-            replace(engine, config_file=self.fleet.layout.settings).ensure_stack()
-        return engine.export_state()
+        if slug is None:
+            return engine.export_state()
+        # With a settings file, so that the engine writes none to the checkout.
+        return replace(engine, config_file=self.fleet.layout.settings).ensure_stack()
 
     def write(self, slug: str | None, checkpoint: Checkpoint) -> None:
         """Replace the state of a stack."""

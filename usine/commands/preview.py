@@ -58,11 +58,12 @@ def run(args: argparse.Namespace) -> int:
     console = Console()
     try:
         stack = open_stack(args, any_layout=True)
-        stack.engine.ensure_stack()
+        checkpoint = stack.engine.ensure_stack()
         lock = unlocked(stack.engine)
         log = ROOT / _LOGS / f"{stack.engine.stack.replace('/', '-')}.log"
         with watched(console) as on_progress:
-            outcome = guarded_preview(stack.engine, lock, make_guardrails(stack, args, log, on_progress))
+            guardrails = make_guardrails(stack, args, log, on_progress)
+            outcome = guarded_preview(stack.engine, lock, guardrails, checkpoint)
         report = run_report(outcome, f"usine preview: {stack.engine.stack}", facts(stack, lock), stack.notices)
         terminal.render(report, console)
         write_reports(report, args)

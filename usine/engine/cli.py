@@ -82,13 +82,22 @@ class Engine:
 
     # Stack and state ----------------------------------------------------------------------------------------------
 
-    def ensure_stack(self) -> None:
-        """Create the stack unless it exists."""
+    def ensure_stack(self) -> dict[str, object]:
+        """Create the stack unless it exists; return its checkpoint, as `export_state` does.
+
+        Nearly always it exists, so that the export is the only command: each one costs 0.4 seconds of processor time.
+        """
+        try:
+            return self.export_state()
+        except EngineError as error:
+            if "no stack named" not in str(error):
+                raise
         if self.config_file is None:
-            self._ensure_stack(self.root)
-            return
-        with self._elsewhere() as folder:
-            self._ensure_stack(folder)
+            self._create_stack(self.root)
+        else:
+            with self._elsewhere() as folder:
+                self._create_stack(folder)
+        return self.export_state()
 
     @contextmanager
     def _elsewhere(self) -> Iterator[Path]:
@@ -100,7 +109,7 @@ class Engine:
             shutil.copy(self.root / "Pulumi.yaml", folder)
             yield Path(folder)
 
-    def _ensure_stack(self, folder: Path) -> None:
+    def _create_stack(self, folder: Path) -> None:
         done = self._pulumi(folder, "stack", "init", "--no-select", "--stack", self.stack, "--non-interactive")
         if done.returncode != 0 and "already exists" not in done.stderr:
             raise EngineError(f"pulumi stack init failed: {done.stderr.strip()}")

@@ -112,11 +112,17 @@ class Guardrails:
         return ("--suppress-outputs", *policies, *targets, *(["--refresh"] if self.refresh else []))
 
 
-def guarded_preview(engine: Engine, lock: HeldLock, guardrails: Guardrails) -> Outcome:
-    """Run the engine's preview and check its plan. Neither the state nor a system changes."""
+def guarded_preview(
+    engine: Engine, lock: HeldLock, guardrails: Guardrails, checkpoint: Mapping[str, Any] | None = None
+) -> Outcome:
+    """Run the engine's preview and check its plan. Neither the state nor a system changes.
+
+    `checkpoint` is the state, if it was exported already.
+    """
     guardrails.log.parent.mkdir(parents=True, exist_ok=True)
     guardrails.log.write_text("", encoding="utf-8")
-    checkpoint = engine.export_state()
+    if checkpoint is None:
+        checkpoint = engine.export_state()
     early = guardrails.on_state(checkpoint)
     if _refused(early):
         return Outcome(Status.REFUSED, Events(), early, guardrails.log)
@@ -144,7 +150,13 @@ def guarded_preview(engine: Engine, lock: HeldLock, guardrails: Guardrails) -> O
     return Outcome(_refused(notices) or status, run.events, notices, guardrails.log, plan, credentials=credentials)
 
 
-def guarded_up(engine: Engine, lock: HeldLock, guardrails: Guardrails, plan: BoundPlan | None = None) -> Outcome:
+def guarded_up(
+    engine: Engine,
+    lock: HeldLock,
+    guardrails: Guardrails,
+    plan: BoundPlan | None = None,
+    checkpoint: Mapping[str, Any] | None = None,
+) -> Outcome:
     """Preview, check the plan, and apply it without another preview, if no source has changed since.
 
     The engine does not run a second time when there is nothing to do: see `_nothing_to_do`.
@@ -154,16 +166,17 @@ def guarded_up(engine: Engine, lock: HeldLock, guardrails: Guardrails, plan: Bou
         lock: the lock of that stack (`usine.engine.lock.hold`).
         guardrails: limits and options of this run.
         plan: the plan that somebody reviewed; every other plan is refused.
+        checkpoint: the state, if it was exported already. It is read again before the plan is applied.
 
     When a resource fails, the run goes on with those that do not depend on it. Raises EngineError when the engine
     cannot run.
     """
     if plan is not None:
-        now = read_sources(engine, engine.root / guardrails.settings.projects)
+        now = read_sources(engine, engine.root / guardrails.settings.projects, checkpoint)
         notices = (*other_stack(plan, engine.stack), *moved(plan.sources, now))
         if notices:
             return Outcome(Status.REFUSED, Events(), notices, guardrails.log)
-    planned = guarded_preview(engine, lock, guardrails)
+    planned = guarded_preview(engine, lock, guardrails, checkpoint)
     if planned.plan is None or planned.status is not Status.PLANNED:
         return planned
     checkpoint = engine.export_state()

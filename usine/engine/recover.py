@@ -58,16 +58,15 @@ class Recovery:
     forgotten: tuple[Resource, ...] = ()
 
 
-def recover(engine: Engine, finder: Finder) -> Recovery:
-    """Complete the pending operations of the stack; return at once when there are none.
+def recover(engine: Engine, finder: Finder, checkpoint: dict[str, object]) -> Recovery | None:
+    """Complete the pending operations of this state; return None when there are none, and nothing was changed.
 
     Raises EngineError when a system does not answer; nothing is changed then.
     """
-    checkpoint = engine.export_state()
     deployment = deployment_of(checkpoint)
     pending = deployment.get("pending_operations") or []
     if not pending:
-        return Recovery()
+        return None
     known = {resource["urn"] for resource in deployment.get("resources", ())}
     # The next run repeats an update or a deletion. The old object of a replacement is in the state.
     created = [o["resource"] for o in pending if o["type"] == "creating" and o["resource"]["urn"] not in known]
