@@ -57,6 +57,19 @@ def test_a_stack_has_the_foundation_or_one_tenant(tmp_path: Path) -> None:
     assert (gone.foundation, gone.tenants) == (FoundationMode.SKIP, ())
 
 
+def test_a_run_reads_the_file_of_its_tenant_alone(tmp_path: Path) -> None:
+    made = layout(tmp_path, fleet={"waves": [{"tenants": ["teleservice"]}], "longestHold": "9d"})
+    for _ in range(2):
+        settings = load_settings(made.write("petitions", alone=True))
+        assert [tenant.slug for tenant in load(settings.projects, settings)] == ["petitions"]
+        assert (settings.fleet.waves, settings.fleet.longest_hold) == ((), 9)
+    assert load_settings(made.write(None, alone=True)).projects == PROJECTS, "the foundation has the people of all"
+    gone = load_settings(made.write("petitions", removed=True, alone=True))
+    assert load(gone.projects, gone) == ()
+    scan = load_settings(made.write("petitions"))
+    assert {tenant.slug for tenant in load(scan.projects, scan)} == set(SLUGS)
+
+
 def test_settings_of_another_tenant_are_left_out(tmp_path: Path) -> None:
     credentials = {"petitions": [SHORT]}
     made = layout(tmp_path, tenantCredentials=json.dumps(credentials))

@@ -87,7 +87,8 @@ class Fleet:
         self, slug: str | None, last: RunRecord | None, command: str, *arguments: str, removed: bool = False
     ) -> FleetJob:
         """Return a command on a stack with this last run; writes the stack's settings file. Raises OSError."""
-        settings = self.layout.write(slug, "" if last is None else last.salt, removed=removed)
+        salt = "" if last is None else last.salt
+        settings = self.layout.write(slug, salt, removed=removed, alone=command == "up")
         report = settings.with_name(f"{command}.json")
         return FleetJob(
             slug,

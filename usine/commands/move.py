@@ -219,7 +219,8 @@ class _Files:
         return () if workers.stopped else ended
 
     def _job(self, target: MoveTarget, slug: str | None, salt: str) -> FleetJob:
-        settings = self.fleet.layout.write(slug, salt) if target is MoveTarget.FLEET else self.args.settings
+        to_fleet = target is MoveTarget.FLEET
+        settings = self.fleet.layout.write(slug, salt, alone=True) if to_fleet else self.args.settings
         folder = ROOT / FOLDER / self.fleet.layout.stack(slug).replace("/", "-")
         report, log = folder / "move.json", folder / "move.log"
         stack = ("--stack", self.fleet.layout.stack(slug), "--settings", str(settings))

@@ -68,8 +68,8 @@ class Layout:
             }
         # What is stated for other tenants is no reason to run this one again.
         stated: dict[str, Any] = {_FOUNDATION: FoundationMode.SKIP.value, _TENANTS: [slug]}
-        credentials = _structure(self._config().get(_CREDENTIALS))
-        if isinstance(credentials, Mapping) and slug in credentials:
+        credentials = _mapping(self._config().get(_CREDENTIALS))
+        if slug in credentials:
             stated[_CREDENTIALS] = {slug: credentials[slug]}
         if _CATALOGUE in self._config():
             stated[_CATALOGUE] = self._catalogue((slug,))
@@ -79,11 +79,12 @@ class Layout:
         """Return the folder of a stack, with its settings file, report and log."""
         return self.folder / self.stack(slug).replace("/", "-")
 
-    def write(self, slug: str | None, salt: str = "", *, removed: bool = False) -> Path:
+    def write(self, slug: str | None, salt: str = "", *, removed: bool = False, alone: bool = False) -> Path:
         """Write the settings file of a stack, with the waivers beside it, and return its path.
 
         `salt` is what the engine added to the file in an earlier run. `removed`: the tenant has no file any more, and
-        its stack no tenant. Raises OSError.
+        its stack no tenant. `alone`: the command gets a copy of this tenant's file, and no other file. Reading 10,000
+        files takes longer than the run of a tenant. A drift scan must know all tenants. Raises OSError.
         """
         folder = self.folder_of(slug)
         folder.mkdir(parents=True, exist_ok=True)
@@ -91,6 +92,10 @@ class Layout:
         config = self.common() | self.own(slug) | {_PROJECTS: str(self.projects)}
         if _FLEET in self._config():  # without it, tenant files that have `hold` are wrong
             config[_FLEET] = self._config()[_FLEET]
+        if alone and slug is not None:
+            config[_PROJECTS] = str(self._copy(slug, folder / "projects.d", removed=removed))
+            if _FLEET in config:  # the waves name other tenants
+                config[_FLEET] = {k: v for k, v in _mapping(config[_FLEET]).items() if k != "waves"}
         if removed:
             config |= {_TENANTS: []}
             config.pop(_CREDENTIALS, None)
@@ -109,6 +114,14 @@ class Layout:
             (folder / WAIVERS_FILE).unlink(missing_ok=True)
         return path
 
+    def _copy(self, slug: str, folder: Path, *, removed: bool) -> Path:
+        """Make the folder with a copy of the tenant's file, and return it. Raises OSError."""
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        if not removed:
+            shutil.copyfile(self.projects / f"{slug}.yaml", folder / f"{slug}.yaml")
+        return folder
+
     def salt(self, settings: Path) -> str:
         """Return the salt in a stack's settings file after a run; empty without a passphrase."""
         return str(_read(settings).get(_SALT, ""))
@@ -119,18 +132,16 @@ class Layout:
 
     def _catalogue(self, tenants: tuple[str, ...]) -> object:
         """Return the value of the key for the catalogue, with these tenants only as the first ones."""
-        stated = _structure(self._config()[_CATALOGUE])
-        if not isinstance(stated, Mapping) or "first" not in stated:
+        stated = _mapping(self._config()[_CATALOGUE])
+        if "first" not in stated:
             return stated
         return {**stated, "first": [name for name in stated["first"] if name in tenants]}
 
 
-def _structure(value: object) -> object:
-    """Return the value of a key; a settings file may have a structure as JSON text."""
-    if not isinstance(value, str):
-        return value
-    parsed: object = json.loads(value)
-    return parsed
+def _mapping(value: object) -> Mapping[str, Any]:
+    """Return the mapping of a key; a settings file may have it as JSON text. Without one, an empty mapping."""
+    parsed: object = json.loads(value) if isinstance(value, str) else value
+    return parsed if isinstance(parsed, Mapping) else {}
 
 
 def _read(path: Path) -> dict[str, Any]:
