@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 
 from tests.fleet.fake import PULUMI, Fake
-from usine.commands import fleet_drift, fleet_open, fleet_pipeline, fleet_report, fleet_up
+from usine.commands import (
+    fleet_agent,
+    fleet_drift,
+    fleet_open,
+    fleet_operator,
+    fleet_pipeline,
+    fleet_report,
+    fleet_up,
+)
 
 
 @pytest.fixture
@@ -22,6 +30,6 @@ def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fake:
     monkeypatch.setenv("PATH", f"{pulumi.parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{tmp_path}")
     monkeypatch.delenv("PYTHONPATH", raising=False)
-    for module in (fleet_open, fleet_up, fleet_drift, fleet_pipeline, fleet_report):
+    for module in (fleet_agent, fleet_open, fleet_operator, fleet_up, fleet_drift, fleet_pipeline, fleet_report):
         monkeypatch.setattr(module, "ROOT", tmp_path)
     return made

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import argparse
 
-from usine.commands import fleet_drift, fleet_pipeline, fleet_plan, fleet_report, fleet_status, fleet_up
+from usine.commands import (
+    fleet_agent,
+    fleet_drift,
+    fleet_operator,
+    fleet_pipeline,
+    fleet_plan,
+    fleet_report,
+    fleet_status,
+    fleet_up,
+)
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -16,5 +25,6 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "that does not change costs no run of the engine.",
     )
     actions = parser.add_subparsers(metavar="ACTION", required=True)
-    for action in (fleet_plan, fleet_up, fleet_drift, fleet_status, fleet_pipeline, fleet_report):
+    of_gitlab, of_operator = (fleet_pipeline, fleet_report), (fleet_operator, fleet_agent)
+    for action in (fleet_plan, fleet_up, fleet_drift, fleet_status, *of_gitlab, *of_operator):
         action.register(actions)

@@ -107,7 +107,7 @@ def _render(fleet: Fleet, args: argparse.Namespace) -> str | None:
     others = [slug for slug in inputs if slug and slug not in needed] if foundation and args.limit is None else []
     child = ChildPipeline(
         fleet.layout,
-        _in_checkout(args.settings),
+        in_checkout(args.settings),
         args.run_id,
         args.environment or fleet.layout.base,
         args.jobs,
@@ -120,7 +120,7 @@ def _render(fleet: Fleet, args: argparse.Namespace) -> str | None:
     return text
 
 
-def _in_checkout(path: Path) -> str:
+def in_checkout(path: Path) -> str:
     """Return the path of a file relative to the checkout: each job has its own. Raises EngineError."""
     try:
         return path.resolve().relative_to(ROOT.resolve()).as_posix()
