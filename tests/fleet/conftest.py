@@ -18,6 +18,9 @@ from usine.commands import (
     fleet_up,
 )
 
+#: The modules that know where the checkout is.
+MODULES = (fleet_agent, fleet_open, fleet_operator, fleet_up, fleet_drift, fleet_pipeline, fleet_report)
+
 
 @pytest.fixture
 def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fake:
@@ -30,6 +33,6 @@ def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fake:
     monkeypatch.setenv("PATH", f"{pulumi.parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{tmp_path}")
     monkeypatch.delenv("PYTHONPATH", raising=False)
-    for module in (fleet_agent, fleet_open, fleet_operator, fleet_up, fleet_drift, fleet_pipeline, fleet_report):
+    for module in MODULES:
         monkeypatch.setattr(module, "ROOT", tmp_path)
     return made

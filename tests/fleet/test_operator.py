@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ import yaml
 from google.protobuf import empty_pb2
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pulumi import automation
 from pulumi.runtime.proto import events_pb2_grpc
 
 from model.reading.fields import LONGEST_SLUG, SLUG_PATTERN
@@ -273,11 +275,16 @@ def test_the_agent_finds_no_other_pulumi(fleet: Fake, checkout: Path) -> None:
         assert program is not None
         calls = checkout / "calls"
         codes = []
-        for words in (["version"], ["install"], ["up", "--yes", "--message=a b"]):
+        for words in (["version"], ["--non-interactive", "install"], ["up", "--yes", "--message=a b"]):
             codes.append(subprocess.run([program, *words], env=environment, check=False).returncode)
         assert codes == [0, 0, 3]
         guarded = f"fleet agent --stack prod --settings Pulumi.prod.yaml --mode up {tenant}--run 1 -- up --yes"
-        expected = ["pulumi version", "pulumi install", f"usine {guarded} --message=a b", environment["USINE_PATH"]]
+        expected = [
+            "pulumi version",
+            "pulumi --non-interactive install",
+            f"usine {guarded} --message=a b",
+            environment["USINE_PATH"],
+        ]
         assert calls.read_text(encoding="utf-8").splitlines() == expected
         calls.unlink()
 
@@ -332,7 +339,7 @@ def agent(fleet: Fake, *words: str, tenant: str | None = "beta", mode: str = "up
 
 def test_a_run_is_that_of_the_fleet(fleet: Fake, capsys: pytest.CaptureFixture[str]) -> None:
     commit(fleet)
-    assert agent(fleet, "up", "--yes", "--skip-preview", "--stack", "prod", tenant=None) == 0
+    assert agent(fleet, "--non-interactive", "up", "--yes", "--skip-preview", "--stack", "prod", tenant=None) == 0
     assert agent(fleet, "up", "--yes", "--skip-preview", "--stack", "prod.beta") == 0
     assert fleet.calls() == ["prod up", "prod.beta up"]
     assert agent(fleet, "up", "--stack", "prod.beta") == 0
@@ -402,6 +409,43 @@ def test_the_agent_gets_no_output_and_no_list_of_stacks(fleet: Fake, capsys: pyt
         assert agent(fleet, *words) == 0
         assert capsys.readouterr().out == answer
     assert not (fleet.root / "calls").exists(), "the engine was not asked"
+
+
+RUNNER = """\
+import sys
+from pathlib import Path
+sys.path.insert(0, {checkout!r})
+from tests.fleet.conftest import MODULES
+from usine import cli
+for module in MODULES:
+    module.ROOT = Path({root!r})
+sys.exit(cli.main(sys.argv[1:]))
+"""
+
+
+def test_the_automation_api_gets_what_it_needs(
+    fleet: Fake, checkout: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A workspace with the variables of a resource, used as the operator's agent does."""
+    commit(fleet)
+    shutil.copytree(checkout / "bin" / "operator", fleet.root / "bin" / "operator")
+    runner = tmp_path_factory.mktemp("runner") / "runner.py"
+    runner.write_text(RUNNER.format(checkout=str(ROOT), root=str(fleet.root)), encoding="utf-8")
+    (fleet.root / "bin" / "usine").write_text(f'#!/bin/sh\nexec {sys.executable} {runner} "$@"\n', encoding="utf-8")
+    (fleet.root / "bin" / "usine").chmod(0o755)
+    image = checkout / "image"
+    (image / "pulumi").write_text("#!/bin/sh\necho v3.259.0\n", encoding="utf-8")
+    fleet.answers(beta={"entries": [{**destroyed("beta"), "action": "created"}]})
+
+    stack = write(fleet, "--apply", "--path", f"{image}:{os.defpath}")["prod.beta"]
+    for name, value in variables(stack).items():
+        monkeypatch.setenv(name, value.replace("/share/workspace", str(fleet.root)))
+
+    workspace = automation.select_stack("prod.beta", work_dir=str(fleet.root))
+    assert workspace.preview(diff=True).change_summary == {"create": 1}
+    done = workspace.up(diff=True, suppress_progress=True, on_event=lambda _event: None)
+    assert (done.summary.result, done.outputs) == ("succeeded", {})
+    assert fleet.calls() == ["prod.beta preview", "prod.beta up"]
 
 
 class _Events(events_pb2_grpc.EventsServicer):

@@ -60,7 +60,7 @@ def register(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 def run(args: argparse.Namespace) -> int:
     """Answer one call; the exit code is the one that the agent gets."""
-    words: Sequence[str] = args.words[1:] if args.words[:1] == ["--"] else args.words
+    words = [word for word in args.words if word not in {"--", "--non-interactive"}]
     try:
         return _answer(args, words)
     except SpecError as error:
