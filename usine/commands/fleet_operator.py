@@ -70,7 +70,6 @@ def register(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     )
     parser.add_argument("--path", default=_PATH, help="the PATH of the image (default: %(default)s)")
     parser.add_argument("--limit", metavar="N", type=positive, help="at most N tenants, the oldest runs first")
-    parser.add_argument("--now", action="store_true", help="run tenants that are held, and all waves at once")
     parser.set_defaults(run=run)
 
 
@@ -97,7 +96,7 @@ def _render(fleet: Fleet, args: argparse.Namespace) -> str | None:
         raise EngineError("a workspace logs in to Vault, which the settings do not have")
     runs = fleet.records.runs()
     inputs = fleet.inputs(runs.get(None))
-    plan = fleet.plan(runs, waits=not args.now)
+    plan = fleet.plan(runs)
     print("\n".join(lines_of(plan)))
     today = datetime.datetime.now(datetime.UTC).date()
     allowed = allowances(read_waivers_beside(args.settings, fleet.platform.settings, today), today)
