@@ -1,8 +1,10 @@
 """The processor time of `usine fleet` with the real engine, by the size of the fleet, on a separate local platform.
 
 The fleet grows. At each size a row: processor time and wall time per new tenant, of a run in which nothing changed, of
-a run in which one tenant changed, and per drift scan. Before the largest size, the run is killed three times with all
-its processes, and continued. Then the result is checked: no stack needs a run, and no object is in two stacks.
+a run in which one tenant changed, and per drift scan; and the memory of the largest process so far. Before the largest
+size, the run is killed three times with all its processes, and continued. Then the result is checked: no stack needs a
+run, and no object is in two stacks. At the end, a model of the smaller sizes (a tenant costs the same in any fleet)
+predicts the largest one, which gives the model's error, and 10,000 tenants.
 Run: python -m benchmarks.bench_fleet_up [--systems vault,gitlab,harbor] [SIZE ...]
 """
 
@@ -13,11 +15,13 @@ import json
 import os
 import resource
 import signal
+import statistics
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 import yaml
@@ -29,11 +33,13 @@ from lab.home import LabHome
 from lab.reporter import Lines
 from lab.servers import SERVERS
 from lab.settings import render
+from usine.fleet.layout import Layout
 
 SIZES: Final = (10, 50, 70, 100)
-_FOLDER, _PORT_BASE = ROOT / ".lab-bench", 38000
-_SERVERS: Final = ("gitlab", "registry", "harbor", "openbao")
+FOLDER, PORT_BASE = ROOT / ".lab-bench", 38000
+SERVED: Final = [server for server in SERVERS if server.name in {"gitlab", "registry", "harbor", "openbao"}]
 _SYSTEMS: Final = "vault,gitlab,harbor"
+_STACK: Final = "fleet"
 _KILLS: Final = 3
 _SCANS: Final = 5
 
@@ -63,12 +69,16 @@ class Bench:
         path = self._projects / f"bench-{size - 1}.yaml"
         path.write_text(path.read_text(encoding="utf-8") + "description: Changed.\n", encoding="utf-8")
 
+    def settings_of(self, slug: str) -> Path:
+        """Return the settings file of a tenant's stack."""
+        return Layout.read(_STACK, self._settings, self._projects, self._folder / "stacks").write(slug)
+
     def start(self, action: str, *arguments: str) -> subprocess.Popen[str]:
         """Start an action of `usine fleet`."""
         return subprocess.Popen(
             [
                 *(sys.executable, "-m", "usine", "fleet", action),
-                *("--stack", "fleet", "--settings", str(self._settings), *arguments),
+                *("--stack", _STACK, "--settings", str(self._settings), *arguments),
             ],
             cwd=ROOT,
             env={**environment(self._home), "USINE_LAB_HOME": str(self._home.root)},
@@ -129,14 +139,17 @@ def _spent() -> float:
 
 def main(sizes: Sequence[int], systems: Sequence[str]) -> None:
     """Measure and print."""
-    home = LabHome.open(_FOLDER, _PORT_BASE)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # each process would compile the program again
+    home = LabHome.open(FOLDER, PORT_BASE)
     platform.reset(home)
-    platform.up(home, reporter=Lines(), servers=[server for server in SERVERS if server.name in _SERVERS])
+    platform.up(home, reporter=Lines(), servers=SERVED)
     try:
         bench = Bench(home, systems)
         print(f"foundation: {bench.run('up')[0]:.1f} s of processor time", flush=True)
-        print("tenants   new: cpu  wall   none: cpu   one: cpu   scan: cpu   (seconds, per tenant)", flush=True)
-        last = 0
+        print(
+            "tenants   new: cpu  wall   none: cpu   one: cpu   scan: cpu   memory   (seconds, per tenant)", flush=True
+        )
+        last, costs = 0, list[float]()
         for size in sizes:
             bench.grow(size)
             if size == sizes[-2]:
@@ -148,13 +161,18 @@ def main(sizes: Sequence[int], systems: Sequence[str]) -> None:
             bench.change(size)
             one, _ = bench.run("up")
             scan, _ = bench.run("drift", "--share", str(min(1.0, _SCANS / size)))
+            memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
             print(
                 f"{size:>7} {new / number:>10.1f} {wall / number:>5.1f} {none:>11.1f} {one:>10.1f} "
-                f"{scan / _SCANS:>11.1f}",
+                f"{scan / _SCANS:>11.1f} {memory:>5} MB",
                 flush=True,
             )
             last = size
+            costs.append(new / number)
         bench.check(sizes[-1])
+        cost = statistics.mean(costs[:-1] or costs)
+        print(f"model: {cost:.1f} s per tenant, error at {last}: {(cost - costs[-1]) / costs[-1]:+.0%}")
+        print(f"10,000 tenants: {10_000 * cost / 3600:.0f} hours of processor time", flush=True)
     finally:
         platform.down(home)
 

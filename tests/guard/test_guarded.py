@@ -117,6 +117,24 @@ def test_targets_refresh_and_policies_apply_to_both_preview_and_up(fake: Fake) -
         assert f"--target {POLICY} --target {OTHER} --refresh" in call
 
 
+def test_variables_set_no_option_of_the_engine(fake: Fake) -> None:
+    """Such as a target in the variables of a CI job: the run would be incomplete, and be recorded as complete."""
+    variables = {**fake.engine.environment, "PULUMI_OPTION_TARGET": OTHER, "PULUMI_CONFIG_PASSPHRASE": "x"}
+    fake.engine = replace(fake.engine, environment=variables)
+    fake.events("up", pre("update", POLICY, 10), end("update", POLICY, 12), then="env > variables")
+    assert fake.up().status is Status.APPLIED
+    seen = (fake.folder / "variables").read_text(encoding="utf-8")
+    assert ("PULUMI_CONFIG_PASSPHRASE=x" in seen, "PULUMI_OPTION_" in seen) == (True, False)
+
+
+def test_a_state_that_was_exported_already_is_exported_again_before_it_changes(fake: Fake) -> None:
+    known = fake.engine.export_state()
+    fake.up(checkpoint=known)
+    assert len(fake.calls("stack")) == 1 + 2, "before the plan is applied, and for the record of the run"
+    fake.state(checkpoint(POLICY, REALM))
+    assert fake.up(checkpoint=known).status is Status.REFUSED, "another run changed the state meanwhile"
+
+
 def test_a_preview_changes_nothing_and_reports_what_would_be_done(fake: Fake) -> None:
     outcome = guarded_preview(fake.engine, unlocked(fake.engine), fake.guardrails)
     assert outcome.status is Status.PLANNED

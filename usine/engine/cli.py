@@ -17,6 +17,7 @@ from pulumi_facts.urns import address_of, name_of
 
 #: Commands that have `--config-file`.
 _TAKES_CONFIG = {"up", "preview", "refresh", "destroy"}
+_OPTION = "PULUMI_OPTION_"
 
 
 class EngineError(Exception):
@@ -42,8 +43,13 @@ class Engine:
 
     @property
     def variables(self) -> dict[str, str]:
-        """Return the environment for `pulumi`: `--event-log` is one of its debugging flags."""
-        return {**self.environment, **empty_variables(), "PULUMI_DEBUG_COMMANDS": "true"}
+        """Return the environment for `pulumi`: `--event-log` is one of its debugging flags.
+
+        `pulumi` takes every option also from a variable, such as PULUMI_OPTION_TARGET (seen with 3.259). A run of
+        `usine` has the options of its command line only.
+        """
+        kept = {name: value for name, value in self.environment.items() if not name.startswith(_OPTION)}
+        return {**kept, **empty_variables(), "PULUMI_DEBUG_COMMANDS": "true"}
 
     @property
     def executable(self) -> str:
