@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from model.repository import Repository
-from model.waves import Hold
+from model.waves import Hold, Pin
 
 
 class Role(enum.StrEnum):
@@ -387,6 +387,7 @@ class Tenant:
     roles: tuple[OwnRole, ...] = ()
     delivered: tuple[DeliveredSecret, ...] = ()
     hold: Hold | None = None
+    pin: Pin | None = None
     source: str = field(default="", compare=False)
 
     def people_of(self, role: Role) -> tuple[str, ...]:

@@ -1,11 +1,11 @@
-"""How a change of the platform reaches the tenants of a fleet: waves, and tenants that are held (docs/fleet.md)."""
+"""How a change of the platform reaches the tenants of a fleet: waves, and tenants that wait (docs/fleet.md)."""
 
 from __future__ import annotations
 
 import datetime
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,19 +21,31 @@ class FleetSettings:
     """The waves in their order; the tenants that are in none of them are the last wave.
 
     A wave begins `soak` after the wave before it was applied. `scanned`: and after a drift scan without findings of
-    each of its stacks. `longest_hold`: days that a tenant may be held, None if no tenant may be.
+    each of its stacks. `longest_hold`: days that a tenant may be held, None if no tenant may be. `versions` are those
+    that a tenant may be pinned to, for `longest_pin` days: the full commit id by name.
     """
 
     waves: tuple[Wave, ...] = ()
     soak: datetime.timedelta = datetime.timedelta()
     scanned: bool = True
     longest_hold: int | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+    longest_pin: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
     """No run reaches the tenant up to and including the day `until`."""
 
+    until: datetime.date
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """Up to and including the day `until`, the tenant is run with a version of `FleetSettings.versions`."""
+
+    version: str
     until: datetime.date
     reason: str
 

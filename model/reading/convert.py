@@ -11,7 +11,7 @@ from model.quantities import render_cpu, render_size
 from model.reading.backup import to_backup
 from model.reading.delivery import delivered_secrets
 from model.reading.deployments import check_infra_keys, to_deployment
-from model.reading.hold import to_hold
+from model.reading.hold import to_hold, to_pin
 from model.reading.merge import holds
 from model.reading.observability import to_objectives, to_observability
 from model.reading.promotions import check_promotions
@@ -154,6 +154,7 @@ class Converter:
             ),
             observability=to_observability(file, settings, names.wrong, self._note),
             hold=to_hold(file.hold, settings, self._note),
+            pin=to_pin(file.pin, settings, self._note),
             source=source,
         )
         if names.states("packages"):

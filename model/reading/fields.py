@@ -263,6 +263,14 @@ LabelKey = Annotated[
 LabelValue = Annotated[str, *text(f"(?:{_LABEL.pattern})?", f"a label's value is empty or has {_LABEL_RULE}", "")]
 EnvironmentName = Annotated[str, *text(r"[a-z][a-z0-9]{1,10}", _ENVIRONMENT_RULE, "")]
 RoleName = Annotated[str, *text(SLUG_PATTERN, _ROLE_RULE, "", LONGEST_SLUG)]
+VersionName = Annotated[
+    str,
+    *text(
+        r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,38}[A-Za-z0-9])?",
+        "a version has up to 40 letters, digits, dots, dashes and underscores, such as 2026.11",
+        "",
+    ),
+]
 RepositoryName = Annotated[str, *text(_REPOSITORY, _REPOSITORY_RULE, "", LONGEST_SLUG)]
 Cpu = Annotated[
     int,

@@ -298,6 +298,16 @@ class HoldSection(Section):
     reason: f.Reason
 
 
+class PinSection(Section):
+    """The tenant keeps a version of the platform for some days; only on a platform that lists versions."""
+
+    version: f.VersionName
+    """A version that the platform lists (`usine:fleet.versions`)."""
+    until: f.Date
+    """The last day."""
+    reason: f.Reason
+
+
 class TenantSection(Section):
     """One tenant: one file `<slug>.yaml` in `projects.d/`."""
 
@@ -319,6 +329,8 @@ class TenantSection(Section):
     """The date of the next review of the tenant."""
     hold: HoldSection | None = None
     """Changes wait, those of this file too, except its removal."""
+    pin: PinSection | None = None
+    """Changes of the platform wait. Those of this file are applied, by the version of the platform that it names."""
     labels: Annotated[dict[f.LabelKey, f.LabelValue], Field(max_length=20)] = {}
     """Labels of your choice, on every object of a kind that has labels."""
     members: MembersSection = MembersSection()

@@ -110,6 +110,12 @@ def _check_version(value: str) -> str:
     return value
 
 
+def _check_commit(value: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{40}", value):
+        raise ValueError("expected the full id of a commit: 40 characters of 0-9 and a-f")
+    return value
+
+
 def _check_registry(value: str) -> str:
     if not _REGISTRY.fullmatch(value):
         raise ValueError("expected the host that image names start with, such as docker.io or quay.io")
@@ -267,6 +273,7 @@ PackageName = Annotated[str, AfterValidator(_check_package)]
 Endpoint = Annotated[str, AfterValidator(_check_endpoint)]
 Group = Annotated[str, AfterValidator(_check_group)]
 CatalogueVersion = Annotated[str, AfterValidator(_check_version)]
+Commit = Annotated[str, AfterValidator(_check_commit)]
 PinnedImage = Annotated[str, AfterValidator(_check_image)]
 RegistryHost = Annotated[str, AfterValidator(_check_registry)]
 ProxyName = Annotated[str, AfterValidator(_check_proxy)]

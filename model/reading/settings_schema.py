@@ -288,6 +288,8 @@ class FleetSection(Section):
     soak: f.Duration | None = None
     scanned: bool = True
     longest_hold: f.Days | None = None
+    versions: Annotated[dict[f.VersionName, v.Commit], Field(max_length=20)] = Field(default={})
+    longest_pin: f.Days | None = None
 
 
 class SettingsSection(Section):

@@ -27,9 +27,13 @@ def to_fleet(stated: FleetSection, note: Note) -> FleetSettings:
         total += wave.share or 0.0
         if wave.share is not None and total > 1:
             note((*path, "share"), f"{where}.share: the shares add up to more than 1")
+    if stated.versions and stated.longest_pin is None:
+        note(("fleet", "versions"), "usine:fleet.versions: the key longestPin is missing: for how many days at most?")
     return FleetSettings(
         tuple(Wave(tuple(wave.tenants or ()), wave.share or 0.0) for wave in stated.waves),
         datetime.timedelta(minutes=0 if stated.soak is None else minutes_of(stated.soak)),
         stated.scanned,
         stated.longest_hold,
+        stated.versions,
+        stated.longest_pin,
     )

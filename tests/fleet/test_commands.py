@@ -35,6 +35,7 @@ def test_only_a_tenant_whose_file_changed_runs(fleet: Fake, capsys: pytest.Captu
     assert json.loads(path.read_text(encoding="utf-8")) == {
         "stacks": [{"tenant": "beta", "reasons": ["its file changed"], "removed": False}],
         "waiting": [],
+        "pinned": [],
         "unchanged": 4,
     }
     assert fleet.run("up") == 0

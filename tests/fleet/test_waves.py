@@ -140,6 +140,15 @@ def test_a_wave_does_not_wait_for_a_tenant_that_is_held() -> None:
     assert (ready(plan), set(waits(plan))) == ({"early", "other"}, {"canary", "last"})
 
 
+def test_a_pinned_tenant_waits_for_no_wave_and_lets_none_wait() -> None:
+    plans = []
+    for pinned in ((), ("canary", "last")):
+        made, _ = rollout()
+        plan = make_fleet_plan(made.inputs, made.runs)
+        plans.append(ready(dataclasses.replace(made, pinned=pinned).apply_to(plan)))
+    assert plans == [{"canary"}, {"canary", "early", "other", "last"}]
+
+
 def test_a_removed_tenant_is_not_held() -> None:
     runs: dict[str | None, RunRecord] = {"gone": run(), None: run(NEW)}
     hold = {"gone": Hold(NOW.date(), "The election is in January.")}

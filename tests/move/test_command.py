@@ -5,6 +5,7 @@ The states are encrypted: `pulumi` shows values only if it is asked to, as the r
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
 import sys
@@ -220,6 +221,18 @@ def test_a_stack_that_somebody_runs_is_not_moved(fake: Fake, capsys: pytest.Capt
         assert fake.run("--to", "fleet") == 1
     assert f"stack {stack} is locked by" in capsys.readouterr().err
     assert fake.objects() == {"prod": TOGETHER}
+
+
+def test_a_platform_with_pinned_tenants_is_not_moved(fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:
+    document = yaml.safe_load(fake.settings.read_text(encoding="utf-8"))
+    document["config"]["usine:fleet"] = {"versions": {"v1": "0" * 40}, "longestPin": "30d"}
+    fake.settings.write_text(yaml.safe_dump(document), encoding="utf-8")
+    until = datetime.datetime.now(datetime.UTC).date()
+    pin = f"pin: {{version: v1, until: {until}, reason: The audit is in January.}}\n"
+    (fake.root / "projects.d" / "beta.yaml").write_text(TENANT.format(slug="beta") + pin, encoding="utf-8")
+    assert fake.run("--to", "fleet") == 1
+    assert capsys.readouterr().err == "usine move: tenants are pinned to another version: beta: remove `pin` first\n"
+    assert not (fake.root / "calls").exists()
 
 
 def test_settings_of_a_part_of_the_platform_are_refused(fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:

@@ -41,7 +41,14 @@ def test_owners_and_admins_approve_their_tenant_file_and_the_platform_everything
     text = render(fleet(), SETTINGS)
     assert owners(text, "projects.d/teleservice.yaml") == "@alice.martin @bob.durand @platform"
     assert owners(text, "projects.d/petitions.yaml") == "@helene.faure @platform"
-    for path in ("projects.d/new.yaml", "waivers.yaml", "CODEOWNERS", "components/vault.py", ".gitlab-ci.yml"):
+    for path in (
+        "projects.d/new.yaml",
+        "waivers.yaml",
+        "CODEOWNERS",
+        "Pulumi.prod.yaml",
+        "components/vault.py",
+        ".gitlab-ci.yml",
+    ):
         assert owners(text, path) == "@platform", path
 
 

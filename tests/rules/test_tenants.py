@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from model.settings import ChangeSettings
+from model.settings import ChangeSettings, Settings
 from model.tenant import Role, State
-from model.waves import FleetSettings, Hold
+from model.waves import FleetSettings, Hold, Pin
 from tests.factories import app, environment
 from tests.rules.changes import OWNER, PLATFORM, SETTINGS, TODAY, change, edit, found, plain
 from usine.report.model import Severity
@@ -102,16 +102,34 @@ def test_a_new_owner_or_the_former_one_has_a_role(
 
 
 @pytest.mark.parametrize(("days", "severity"), [(-1, Severity.INFO), (0, None), (30, None), (31, Severity.ERROR)])
-def test_how_long_a_tenant_is_held(days: int, severity: Severity | None) -> None:
-    allowing: dict[str, Any] = {"base_settings": dataclasses.replace(SETTINGS, fleet=FleetSettings(longest_hold=30))}
-    hold = Hold(TODAY + datetime.timedelta(days), "The election is in January.")
-    notices = found(edit(A, more=allowing, hold=hold), "hold-length")
+@pytest.mark.parametrize("key", ["hold", "pin"])
+def test_how_long_a_tenant_is_held_or_pinned(key: str, days: int, severity: Severity | None) -> None:
+    def settings(longest: int) -> Settings:
+        allowed = FleetSettings(longest_hold=longest) if key == "hold" else FleetSettings(longest_pin=longest)
+        return dataclasses.replace(SETTINGS, fleet=allowed)
+
+    allowing: dict[str, Any] = {"base_settings": settings(30)}
+    until, why = TODAY + datetime.timedelta(days), "The election is in January."
+    keys: dict[str, Any] = {key: Hold(until, why) if key == "hold" else Pin("2026.11", until, why)}
+    notices = found(edit(A, more=allowing, **keys), "hold-length")
     assert [notice.severity for notice in notices] == ([severity] if severity else [])
+    assert all(" held " in notice.text or f" {key}" in notice.text for notice in notices)
     # The head's settings allow more; another tenant.
-    more = {**allowing, "settings": dataclasses.replace(SETTINGS, fleet=FleetSettings(longest_hold=365))}
-    assert len(found(edit(A, more=more, hold=hold), "hold-length")) == len(notices)
-    held = dataclasses.replace(A, hold=hold)
+    more = {**allowing, "settings": settings(365)}
+    assert len(found(edit(A, more=more, **keys), "hold-length")) == len(notices)
+    held = dataclasses.replace(A, **keys)
     assert found(change([held, B], [held, dataclasses.replace(B, description="x")], **allowing), "hold-length") == []
+
+
+def test_a_tenant_s_team_cannot_list_a_version_for_its_pin() -> None:
+    """An old commit may have weaker walls: the settings file is the platform team's."""
+    pin = Pin("old", TODAY, "The audit is in January.")
+    listing = dataclasses.replace(SETTINGS, fleet=FleetSettings(versions={"old": "0" * 40}, longest_pin=30))
+    files = ["projects.d/teleservice.yaml", "Pulumi.lab.yaml"]
+    pinned = edit(A, author=OWNER, pin=pin, more={"files": files, "settings": listing})
+    (notice,) = found(pinned, "one-tenant")
+    assert notice.refuses
+    assert "Pulumi.lab.yaml" in notice.text
 
 
 @pytest.mark.parametrize(

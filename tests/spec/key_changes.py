@@ -23,7 +23,7 @@ PLATFORM = dataclasses.replace(
     },
     argocd=dataclasses.replace(SETTINGS.argocd, charts={"shared": "oci://registry.example.fr/charts"}),
     gates=("platform", "strict"),
-    fleet=FleetSettings(longest_hold=30),
+    fleet=FleetSettings(longest_hold=30, versions={"2026.10": "0" * 40, "2026.11": "1" * 40}, longest_pin=30),
     observability=dataclasses.replace(
         SETTINGS.observability, log_retentions=(30, 31), webhook_hosts=("hooks.example.fr",)
     ),
@@ -46,6 +46,7 @@ owner: alice.martin
 contact: team@example.fr
 reviewAfter: "2027-06-30"
 hold: {until: "2027-01-15", reason: The election is in January.}
+pin: {version: "2026.10", until: "2027-01-15", reason: The audit is in January.}
 labels: {direction: dnum}
 members: {admin: [bob], devops: [chloe], developer: [emma], security: [farid], readonly: [gaelle]}
 roles:
@@ -141,6 +142,9 @@ CHANGES: Mapping[str, Any] = {
     "reviewAfter": "2028-06-30",
     "hold.until": "2027-01-16",
     "hold.reason": "The election is in February.",
+    "pin.version": "2026.11",
+    "pin.until": "2027-01-16",
+    "pin.reason": "The audit is in February.",
     "labels": {"direction": "dnum", "bureau": "other"},
     "members.admin": ["bob", "zoe"],
     "members.devops": ["chloe", "zoe"],
@@ -243,6 +247,8 @@ class Elsewhere:
     test: str
 
 
+_PINS = "tests.fleet.test_versions"
+_PINNED = "test_a_pinned_tenant_is_run_by_its_version_and_the_others_by_the_present_one"
 #: Keys that no resource depends on.
 NOT_IN_THE_PLAN: Mapping[str, Elsewhere] = {
     # This file states every key, and so leaves nothing to the archetype.
@@ -257,6 +263,9 @@ NOT_IN_THE_PLAN: Mapping[str, Elsewhere] = {
     "hold.reason": Elsewhere(
         "the plan and the report of `usine fleet`", "tests.fleet.test_waves.test_a_held_tenant_waits_until_its_last_day"
     ),
+    "pin.version": Elsewhere("`usine fleet`", f"{_PINS}.{_PINNED}"),
+    "pin.until": Elsewhere("`usine fleet`; the rule hold-length", f"{_PINS}.test_a_pin_ends_with_its_last_day"),
+    "pin.reason": Elsewhere("the plan of `usine fleet`", f"{_PINS}.{_PINNED}"),
     **{
         f"envelope.{stages}.{amount}": Elsewhere(
             "the check of the sum of the environments; the rule quota-envelope",

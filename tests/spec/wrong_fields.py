@@ -24,6 +24,7 @@ def wrong(old: str, new: str, column: int, *messages: str) -> object:
     return pytest.param(old, new, column, messages, id=new[:70])
 
 
+AUDIT = "reason: The audit is in January."
 #: What is replaced, by what, column and parts of the message.
 WRONG = [
     wrong("apiVersion: usine/v1", "apiVersion: usine/v2", 13, 'no such version: "usine/v2"', "usine/v1"),
@@ -66,6 +67,10 @@ WRONG = [
     wrong("name: Tenant", "name: T\nreviewAfter: 2027-02-30", 14, "no such day"),
     wrong("name: Tenant", "name: T\nhold: {until: 2027-02-03, reason: Elections}", 35, "at least 10 characters"),
     wrong("name: Tenant", "name: T\nhold: {until: 2027-02-03, reason: The elections.}", 1, "holds no tenants"),
+    wrong("name: Tenant", f"name: T\npin: {{version: v1, until: 2027-02-03, {AUDIT}}}", 1, "pins no tenants"),
+    wrong("name: Tenant", f"name: T\npin: {{version: 1.10, until: 2027-02-03, {AUDIT}}}", 16, "in quotes"),
+    wrong("name: Tenant", f"name: T\npin: {{version: a/b, until: 2027-02-03, {AUDIT}}}", 16, "a version has up to"),
+    wrong("name: Tenant", f"name: T\npin: {{version: v1, {AUDIT}}}", 1, "until is missing"),
     wrong("name: Tenant", "name: T\nreviewAfter: 30/06/2027", 14, "such as 2027-06-30"),
     wrong("name: Tenant", "name: T\nreviewAfter: 2027-6-3", 14, "such as 2027-06-30"),
     wrong("name: Tenant", "name: T\nreviewAfter: 9027-06-30", 14, "a year between"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
 WRONG = [
     ("usine:systems: [keycloak, ", "usine:systems: [keycloack, ", "did you mean keycloak?"),
     ("[keycloak, vault, kubernetes, argocd", "[keycloak, vault, argocd", "needs kubernetes"),
@@ -62,6 +64,19 @@ WRONG = [
     ("usine:zones: [lab]", "usine:zones: [lab]\n  usine:fleet: {waves: [{share: 2}]}", "usine:fleet.waves[0].share"),
     ("usine:zones: [lab]", "usine:zones: [lab]\n  usine:fleet: {soak: 1 day}", "such as 8h"),
     ("usine:zones: [lab]", "usine:zones: [lab]\n  usine:fleet: {longestHold: 30}", "did you mean 30d?"),
+    (
+        "usine:zones: [lab]",
+        f"usine:zones: [lab]\n  usine:fleet: {{versions: {{v1: {COMMIT}}}}}",
+        "longestPin is missing",
+    ),
+    ("usine:zones: [lab]", "usine:zones: [lab]\n  usine:fleet: {longestPin: 30}", "did you mean 30d?"),
+    ("usine:zones: [lab]", "usine:zones: [lab]\n  usine:fleet: {versions: {v1: main}}", "the full id of a commit"),
+    (
+        "usine:zones: [lab]",
+        f"usine:zones: [lab]\n  usine:fleet: {{versions: {{../v1: {COMMIT}}}}}",
+        "a version has up to",
+    ),
+    ("usine:zones: [lab]", f"usine:zones: [lab]\n  usine:fleet: {{versions: {{2026.10: {COMMIT}}}}}", "in quotes"),
     ("operator: external-secrets,", "operator: external-secret,", "did you mean external-secrets?"),
     ("refreshInterval: 15m", "refreshInterval: 0m", "from 1m to 24h"),
     ("refreshInterval: 15m", "refreshInterval: 25h", "from 1m to 24h"),

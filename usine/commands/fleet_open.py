@@ -13,6 +13,7 @@ from pathlib import Path
 from model.reading.settings_load import load_settings
 from model.settings import Settings
 from model.tenant import State
+from model.waves import Pin
 from usine.commands.common import ROOT, Platform, add_settings_argument, read_platform
 from usine.commands.engine_stack import add_stack_argument
 from usine.commands.stack_environment import stack_environment
@@ -23,12 +24,15 @@ from usine.fleet.layout import Layout
 from usine.fleet.planning import FleetPlan, make_fleet_plan
 from usine.fleet.records import Inputs, Records, RunRecord, ScanRecord
 from usine.fleet.running import FleetJob
+from usine.fleet.versions import Checkouts, Pinned, Version
 from usine.fleet.waves import Rollout
 from usine.report.ids import NoticeId
 from usine.report.model import Report
 
 #: The settings files, reports and logs of stacks, in a folder per stack.
 FOLDER = Path("out") / "fleet"
+#: The checkouts of versions that tenants are pinned to.
+VERSIONS = FOLDER / "versions"
 #: How long a stack waits for another run of the same stack.
 WAIT = "10m"
 _RUN_ID = re.compile(r"[A-Za-z0-9-]{1,40}")
@@ -37,12 +41,16 @@ _NUMBER = re.compile(r"[1-9][0-9]{0,6}")
 
 @dataclass(frozen=True)
 class Fleet:
-    """A checked platform with its stacks. `settings` are those of the engine, `variables` is its environment."""
+    """A checked platform with its stacks. `settings` are those of the engine, `variables` is its environment.
+
+    `source` is the settings file that the command line names.
+    """
 
     platform: Platform
     settings: Settings
     layout: Layout
     records: Records
+    source: Path
     variables: Mapping[str, str] = field(repr=False)
 
     @cached_property
@@ -50,13 +58,29 @@ class Fleet:
         """The tenants with `state: archived`."""
         return frozenset(t.slug for t in self.platform.tenants if t.state is State.ARCHIVED)
 
+    @property
+    def checkouts(self) -> Checkouts:
+        """The checkouts of versions."""
+        return Checkouts(ROOT, ROOT / VERSIONS, self.source, self.layout)
+
+    @cached_property
+    def pins(self) -> Mapping[str, Pin]:
+        """The tenants that are pinned today."""
+        today = datetime.datetime.now(datetime.UTC).date()
+        return {t.slug: t.pin for t in self.platform.tenants if t.pin is not None and t.pin.until >= today}
+
+    @cached_property
+    def pinned(self) -> Pinned:
+        """The same, with the checkouts of their versions."""
+        return Pinned.read(self.pins, self.settings.fleet.versions, self.checkouts)
+
     def engine(self, slug: str | None) -> Engine:
         """Return the engine of a stack."""
         return Engine(ROOT, self.layout.stack(slug), self.variables, None)
 
     def inputs(self, foundation: RunRecord | None) -> dict[str | None, Inputs]:
         """Return the digests of all stacks; `foundation` is the last run of the foundation. Raises EngineError."""
-        return read_inputs(ROOT, self.layout, self.settings, self.platform.tenants, foundation)
+        return self.pinned.inputs(read_inputs(ROOT, self.layout, self.settings, self.platform.tenants, foundation))
 
     def rollout(
         self,
@@ -72,23 +96,36 @@ class Fleet:
             scans,
             {tenant.slug: tenant.hold for tenant in self.platform.tenants if tenant.hold is not None},
             datetime.datetime.now(datetime.UTC),
+            self.pins.keys(),
         )
 
     def plan(self, runs: Mapping[str | None, RunRecord], *, every: bool = False, waits: bool = True) -> FleetPlan:
         """Return the stacks that need a run after these; `waits`: with holds and waves. Raises EngineError."""
         inputs = self.inputs(runs.get(None))
         plan = make_fleet_plan(inputs, runs, every=every)
-        if not waits:
-            return plan
-        scanned = self.settings.fleet.waves and self.settings.fleet.scanned
-        return self.rollout(inputs, runs, self.records.scans() if scanned else {}).apply_to(plan)
+        if waits:
+            scanned = self.settings.fleet.waves and self.settings.fleet.scanned
+            plan = self.rollout(inputs, runs, self.records.scans() if scanned else {}).apply_to(plan)
+        return self.pinned.apply_to(plan)
 
     def job(
-        self, slug: str | None, last: RunRecord | None, command: str, *arguments: str, removed: bool = False
+        self,
+        slug: str | None,
+        last: RunRecord | None,
+        command: str,
+        *arguments: str,
+        removed: bool = False,
+        version: Version | None = None,
     ) -> FleetJob:
-        """Return a command on a stack with this last run; writes the stack's settings file. Raises OSError."""
+        """Return a command on a stack with this last run; writes the stack's settings file.
+
+        `version` runs it in its checkout, None in this one. Raises EngineError, OSError.
+        """
         salt = "" if last is None else last.salt
-        settings = self.layout.write(slug, salt, removed=removed, alone=command == "up")
+        if version is None or slug is None:
+            settings = self.layout.write(slug, salt, removed=removed, alone=command == "up")
+        else:
+            settings = version.write(slug, salt)
         report = settings.with_name(f"{command}.json")
         return FleetJob(
             slug,
@@ -100,6 +137,7 @@ class Fleet:
             settings,
             report,
             settings.with_name(f"{command}.log"),
+            *(() if version is None else (version.root, version.python)),
         )
 
 
@@ -114,7 +152,7 @@ def open_fleet(args: argparse.Namespace) -> Fleet:
         raise EngineError(f"a fleet keeps its records beside the state, but {error}") from None
     projects = (args.settings.parent / platform.settings.projects).resolve()
     layout = Layout.read(args.stack, where.config_file, projects, ROOT / FOLDER)
-    return Fleet(platform, settings, layout, Records(storage, args.stack), where.variables)
+    return Fleet(platform, settings, layout, Records(storage, args.stack), args.settings, where.variables)
 
 
 def add_fleet_arguments(parser: argparse.ArgumentParser) -> None:

@@ -46,7 +46,11 @@ def run(args: argparse.Namespace) -> int:
         if args.json is not None:
             tasks = [{"tenant": task.slug, "reasons": task.reasons, "removed": task.removed} for task in plan.tasks]
             waiting = [{"tenant": one.task.slug, "reasons": one.task.reasons, "why": one.why} for one in plan.waiting]
-            found = {"stacks": tasks, "waiting": waiting, "unchanged": plan.unchanged}
+            pinned = [
+                {"tenant": slug, "version": pin.version, "until": str(pin.until), "reason": pin.reason}
+                for slug, pin in sorted(plan.pinned.items())
+            ]
+            found = {"stacks": tasks, "waiting": waiting, "pinned": pinned, "unchanged": plan.unchanged}
             write_files({args.json: json.dumps(found, indent=1) + "\n"})
     except SpecError as error:
         return report_problems(error)
@@ -66,6 +70,13 @@ def lines_of(plan: FleetPlan) -> list[str]:
     lines += [
         f"{plural(len(slugs), 'stack')} waiting, {why}: {enumerate_words(slugs, SHOWN)}"
         for why, slugs in by_why(plan.waiting).items()
+    ]
+    pinned: dict[str, list[str]] = defaultdict(list)
+    for slug, pin in plan.pinned.items():
+        pinned[f"{pin.version} until {pin.until}: {pin.reason}"].append(slug)
+    lines += [
+        f"{plural(len(slugs), 'stack')} pinned to {how}: {enumerate_words(slugs, SHOWN)}"
+        for how, slugs in pinned.items()
     ]
     last = f"{plural(len(plan.tasks), 'stack')} to run, {plan.unchanged} unchanged"
     return [*lines, last + (f", {len(plan.waiting)} waiting" if plan.waiting else "")]

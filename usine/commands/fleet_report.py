@@ -67,6 +67,7 @@ def _report(fleet: Fleet, args: argparse.Namespace) -> tuple[Report, tuple[Resul
     plan = fleet.plan(runs)
     waiting = [task for task in plan.tasks if task.slug not in ended]
     later = [one for one in plan.waiting if one.task.slug not in ended]
+    unblocked = [one for one in later if not one.blocked]
     stacks = len(declared | runs.keys() | ended.keys())
     now = datetime.datetime.now(datetime.UTC)
     today = now.date()
@@ -81,8 +82,8 @@ def _report(fleet: Fleet, args: argparse.Namespace) -> tuple[Report, tuple[Resul
         (("stacks", str(stacks)), ("run", args.run_id), ("commit", commit_of(ROOT) or "none")),
         (*too_many_removed(count.exceeded), *later_notices(later)),
         unchanged=stacks - len(ended) - len(waiting) - len(later),
-        waiting=len(waiting),
-        later=len(later),
+        waiting=len(waiting) + len(later) - len(unblocked),
+        later=len(unblocked),
     )
     return report, tuple(result_of(done) for done in ended.values())
 

@@ -40,12 +40,14 @@ def run(args: argparse.Namespace) -> int:
         runs, scans = fleet.records.runs(), fleet.records.scans()
         inputs = fleet.inputs(runs.get(None))
         rollout = fleet.rollout(inputs, runs, scans)
-        plan = rollout.apply_to(make_fleet_plan(inputs, runs))
+        plan = fleet.pinned.apply_to(rollout.apply_to(make_fleet_plan(inputs, runs)))
         pending = {task.slug: ", ".join(task.reasons) for task in plan.tasks}
         pending |= {one.task.slug: f"{', '.join(one.task.reasons)}; {one.why}" for one in plan.waiting}
         held = {slug: f"{hold.until}: {hold.reason}" for slug, hold in rollout.held.items()}
+        pinned = {slug: f"{pin.version} until {pin.until}: {pin.reason}" for slug, pin in plan.pinned.items()}
         rows = [
             _row(slug, pending.get(slug, ""), held.get(slug or "", ""), runs.get(slug), scans.get(slug))
+            | {"pinned to": pinned.get(slug or "", "")}
             for slug in (*pending, *(slug for slug in inputs if slug not in pending))
         ]
         if args.json is not None:
@@ -56,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"usine fleet status: {error}", file=sys.stderr)
         return 1
     table = Table()
-    for heading in ("tenant", "last run", "result", "pending", "held until", "last scan", "drift"):
+    for heading in ("tenant", "last run", "result", "pending", "held until", "last scan", "drift", "pinned to"):
         table.add_column(heading)
     for row in rows:
         table.add_row(*(str(value) for value in row.values()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from model.problems import SpecError
@@ -23,6 +23,7 @@ from usine.commands.fleet_open import (
     run_id,
 )
 from usine.commands.fleet_plan import SHOWN, by_why, lines_of
+from usine.diff.repository import GitError
 from usine.engine.cli import EngineError
 from usine.engine.moving import refuse_unfinished_move
 from usine.engine.sources import commit_of
@@ -100,6 +101,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         fleet = open_fleet(args)
         refuse_unfinished_move(fleet.records.storage, fleet.layout.base)
+        _remove_old_checkouts(fleet)
         for slug in (*args.tenant, *args.first):
             if find_tenant(fleet.platform.tenants, slug, "fleet up") is None:
                 return 1
@@ -114,6 +116,14 @@ def run(args: argparse.Namespace) -> int:
         return 1
     print_report(report)
     return exit_code(report, results)
+
+
+def _remove_old_checkouts(fleet: Fleet) -> None:
+    """Remove the checkouts of versions that the settings no longer list. If that fails, nothing depends on it."""
+    try:
+        fleet.checkouts.remove_others(frozenset(fleet.settings.fleet.versions.values()))
+    except (GitError, OSError) as error:
+        print(f"usine fleet up: a checkout of an old version was not removed: {error}", file=sys.stderr)
 
 
 @dataclass
@@ -158,7 +168,8 @@ class _Run:
         begun = {done.job.slug for done in self.ended}
         tasks = {task.slug for task in plan.tasks}
         waiting = {one.task.slug for one in plan.waiting}
-        self.notices += [*later_notices(plan.waiting), *self._late(plan)]
+        named = [one for one in plan.waiting if not one.blocked or self._chosen(one.task)]
+        self.notices += [*later_notices(named), *self._late(plan)]
         facts = (
             ("stacks", str(stacks)),
             ("began", f"{began:%Y-%m-%d %H:%M:%S} UTC"),
@@ -171,8 +182,8 @@ class _Run:
             facts,
             self.notices,
             unchanged=stacks - len(tasks | waiting | begun),
-            waiting=len(tasks - begun),
-            later=len(waiting),
+            waiting=len(tasks - begun) + len(plan.waiting) - len(plan.later),
+            later=len(plan.later),
         )
         return report, tuple(result_of(done) for done in self.ended)
 
@@ -224,7 +235,15 @@ class _Run:
         extra = [word for kind, number in self.args.allow_removals for word in ("--allow-removals", f"{kind}={number}")]
         # Each job writes the settings file of its stack only when it begins.
         jobs = (
-            self.fleet.job(task.slug, task.last, "up", "--wait", WAIT, *extra, removed=task.removed) for task in tasks
+            self.fleet.job(
+                task.slug,
+                task.last,
+                "up",
+                *("--wait", WAIT, *extra),
+                removed=task.removed,
+                version=self.fleet.pinned.versions.get(task.slug or ""),
+            )
+            for task in tasks
         )
         fatal = False
 
@@ -285,12 +304,13 @@ class _Run:
         waits = done.report is not None and any(n.rule == NoticeId.PENDING_PEOPLE for n in done.report.notices)
         now = datetime.datetime.now(datetime.UTC)
         since = task.last.since if task.last is not None and task.last.carries(task.inputs) else None
+        version = self.fleet.pinned.versions.get(task.slug or "")
         record = RunRecord(
             task.inputs,
             result,
             now,
             round(done.seconds, 1),
-            self.commit,
+            self.commit if version is None else version.commit,
             why_of(done),
             waits,
             task.slug in self.fleet.archived,
@@ -310,9 +330,17 @@ class _Run:
         return digest_of_state(state)
 
 
-def later_notices(waiting: Iterable[WaitingTask]) -> Iterator[Notice]:
+def later_notices(waiting: Collection[WaitingTask]) -> Iterator[Notice]:
     """Yield a notice for each reason to wait: a wave may have thousands of tenants."""
-    for why, slugs in by_why(waiting).items():
+    for why, slugs in by_why(one for one in waiting if one.blocked).items():
+        yield Notice(
+            NoticeId.FLEET,
+            Severity.WARNING,
+            f"{plural(len(slugs), 'stack')} not run, {why}: {enumerate_words(slugs, SHOWN)}",
+            remedy="correct that, and run it again",
+            tenant=slugs[0] if len(slugs) == 1 else None,
+        )
+    for why, slugs in by_why(one for one in waiting if not one.blocked).items():
         yield Notice(
             NoticeId.FLEET_WAITS,
             Severity.INFO,

@@ -14,6 +14,7 @@ from typing import Any
 
 from model.problems import SpecError
 from model.settings import FoundationMode, Settings
+from model.texts import enumerate_words
 from pulumi_facts.checkpoint import resources_of
 from stacks.platform.providers import provider_names
 from usine.commands.common import ROOT, report_problems
@@ -70,6 +71,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         fleet = open_fleet(args)
         _refuse_parts(fleet.settings)
+        _refuse_pins(fleet)
         slugs = _slugs(fleet, target)
         show_plan(fleet, target, slugs)
         if args.dry_run:
@@ -89,6 +91,12 @@ def run(args: argparse.Namespace) -> int:
 def _refuse_parts(settings: Settings) -> None:
     if settings.foundation is not FoundationMode.INCLUDE or settings.tenants is not None:
         raise EngineError("the settings file has usine:foundation or usine:tenants: name that of the whole platform")
+
+
+def _refuse_pins(fleet: Fleet) -> None:
+    """Raise EngineError if tenants are pinned: the previews of a move are those of the present version."""
+    if pinned := sorted(fleet.pins):
+        raise EngineError(f"tenants are pinned to another version: {enumerate_words(pinned)}: remove `pin` first")
 
 
 def _slugs(fleet: Fleet, target: MoveTarget) -> Sequence[str]:

@@ -1,4 +1,4 @@
-"""What a diff reads from git: revisions, trees and files. Nothing is written to the repository."""
+"""What a diff and a fleet read from git: revisions, trees, files, and checkouts of other commits."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class GitError(Exception):
 
 
 class GitClone:
-    """A clone, opened for reading.
+    """A clone, opened for reading. Only `check_out` and `remove_checkout` write to it: to git's list of work trees.
 
     Files of the work tree become git objects in a folder that the caller gives, with an index of its own.
     """
@@ -92,6 +92,25 @@ class GitClone:
         self._run("read-tree", tree, environment=environment)
         self._run("checkout-index", "--all", "--force", f"--prefix={folder}/", environment=environment)
 
+    def check_out(self, commit: str, folder: Path) -> None:
+        """Make a work tree of a commit, without a branch. No hook runs. Raises GitError."""
+        # Forced, because git still lists a folder that somebody else removed.
+        self._run("worktree", "add", "--quiet", "--force", "--detach", str(folder), commit)
+
+    def remove_checkout(self, folder: Path) -> None:
+        """Remove a work tree with everything in it. Raises GitError."""
+        self._run("worktree", "remove", "--force", "--force", str(folder))
+
+    def differences(self, commit: str, folder: Path) -> list[str]:
+        """Return the files of a work tree that are not as in the commit. Ignored files do not count. Raises GitError.
+
+        A work tree of another commit, or a folder that is none, differs as a whole.
+        """
+        if self._run("rev-parse", "--show-toplevel", "HEAD", folder=folder).split("\n") != [str(folder), commit]:
+            return ["."]
+        listed = self._run("status", "--porcelain", "--no-renames", "--untracked-files=all", "-z", folder=folder)
+        return [line[3:] for line in listed.split("\0") if line]
+
     def describe(self, revision: str) -> tuple[str, str]:
         """Return the name of a revision for people, and its short hash (empty for the work tree)."""
         if revision == WORKTREE:
@@ -123,10 +142,10 @@ class GitClone:
         except GitError:
             return None
 
-    def _run(self, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
+    def _run(self, *arguments: str, environment: Mapping[str, str] | None = None, folder: Path | None = None) -> str:
         done = subprocess.run(
             ["git", *_QUIET, *arguments],
-            cwd=self.root,
+            cwd=folder or self.root,
             env=dict(environment or self._environment),
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -28,17 +28,25 @@ def read_inputs(
     Raises EngineError when a file of the program does not exist.
     """
     program = program_digest(root)
-    common = digest_of([_text(layout.common()), *(digest_of_file(root / path) for path in settings.authorities)])
+    common = common_digest(layout, [root / path for path in settings.authorities])
     ids = "" if foundation is None else foundation.objects
     listed = tuple(tenants)
     people = sorted({person for tenant in listed for person in tenant.people})
-    found: dict[str | None, Inputs] = {
-        None: Inputs(program, digest_of([common, _text(layout.own(None))]), digest_of(people))
-    }
+    found: dict[str | None, Inputs] = {None: Inputs(program, own_digest(layout, None, common), digest_of(people))}
     for tenant in listed:
-        own = digest_of([common, _text(layout.own(tenant.slug))])
+        own = own_digest(layout, tenant.slug, common)
         found[tenant.slug] = Inputs(program, own, digest_of_file(layout.projects / f"{tenant.slug}.yaml"), ids)
     return found
+
+
+def common_digest(layout: Layout, files: Iterable[Path]) -> str:
+    """Return the digest of the settings of every tenant, with the files that they name. Raises EngineError."""
+    return digest_of([_text(layout.common()), *map(digest_of_file, files)])
+
+
+def own_digest(layout: Layout, slug: str | None, common: str) -> str:
+    """Return the digest of the settings of one stack."""
+    return digest_of([common, _text(layout.own(slug))])
 
 
 def _text(keys: Mapping[str, object]) -> str:

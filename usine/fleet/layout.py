@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +21,8 @@ _SALT: Final = "encryptionsalt"
 _PROJECTS, _FOUNDATION, _TENANTS = "usine:projects", "usine:foundation", "usine:tenants"
 _CREDENTIALS, _CATALOGUE = "usine:tenantCredentials", "usine:catalogue"
 _FLEET = "usine:fleet"
+#: Generations of credentials are those of the present settings in each version: a pin does not delay a rotation.
+_GENERATIONS = ("usine:credentials", _CREDENTIALS)
 
 
 def stack_of(base: str, slug: str | None) -> str:
@@ -51,6 +53,18 @@ class Layout:
         """Return the name of a tenant's stack, or of the foundation's (None)."""
         return stack_of(self.base, slug)
 
+    def of_version(self, settings: Path) -> Layout:
+        """Return the same stacks with the keys of the settings file of another version.
+
+        `usine:fleet` is left out: the version gets tenant files without `hold` and `pin`. What is not below `config`,
+        such as the encryption of the state, belongs to the stacks and not to a version. Raises OSError.
+        """
+        document = yaml.safe_load(settings.read_text(encoding="utf-8"))
+        stated = document.get("config") if isinstance(document, dict) else None
+        config = {key: value for key, value in (stated or {}).items() if key not in {_FLEET, *_GENERATIONS}}
+        config |= {key: self._config()[key] for key in _GENERATIONS if key in self._config()}
+        return replace(self, document={**self.document, "config": config})
+
     def common(self) -> dict[str, Any]:
         """Return the keys of the settings that concern every tenant."""
         left_out = {_PROJECTS, _FOUNDATION, _TENANTS, _CREDENTIALS, _CATALOGUE, _FLEET}
@@ -79,12 +93,21 @@ class Layout:
         """Return the folder of a stack, with its settings file, report and log."""
         return self.folder / self.stack(slug).replace("/", "-")
 
-    def write(self, slug: str | None, salt: str = "", *, removed: bool = False, alone: bool = False) -> Path:
+    def write(
+        self,
+        slug: str | None,
+        salt: str = "",
+        *,
+        removed: bool = False,
+        alone: bool = False,
+        text: bytes | None = None,
+    ) -> Path:
         """Write the settings file of a stack, with the waivers beside it, and return its path.
 
         `salt` is what the engine added to the file in an earlier run. `removed`: the tenant has no file any more, and
         its stack no tenant. `alone`: the command gets a copy of this tenant's file, and no other file. Reading 10,000
-        files takes longer than the run of a tenant. A drift scan must know all tenants. Raises OSError.
+        files takes longer than the run of a tenant. A drift scan must know all tenants. `text` takes the place of the
+        file's content. Raises OSError.
         """
         folder = self.folder_of(slug)
         folder.mkdir(parents=True, exist_ok=True)
@@ -93,7 +116,7 @@ class Layout:
         if _FLEET in self._config():  # without it, tenant files that have `hold` are wrong
             config[_FLEET] = self._config()[_FLEET]
         if alone and slug is not None:
-            config[_PROJECTS] = str(self._copy(slug, folder / "projects.d", removed=removed))
+            config[_PROJECTS] = str(self._copy(slug, folder / "projects.d", text, removed=removed))
             if _FLEET in config:  # the waves name other tenants
                 config[_FLEET] = {k: v for k, v in _mapping(config[_FLEET]).items() if k != "waves"}
         if removed:
@@ -114,12 +137,13 @@ class Layout:
             (folder / WAIVERS_FILE).unlink(missing_ok=True)
         return path
 
-    def _copy(self, slug: str, folder: Path, *, removed: bool) -> Path:
-        """Make the folder with a copy of the tenant's file, and return it. Raises OSError."""
+    def _copy(self, slug: str, folder: Path, text: bytes | None, *, removed: bool) -> Path:
+        """Make the folder with a copy of the tenant's file, or with this text, and return it. Raises OSError."""
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         if not removed:
-            shutil.copyfile(self.projects / f"{slug}.yaml", folder / f"{slug}.yaml")
+            file = f"{slug}.yaml"
+            (folder / file).write_bytes((self.projects / file).read_bytes() if text is None else text)
         return folder
 
     def salt(self, settings: Path) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Final
 
+from model.waves import Pin
 from usine.fleet.records import Inputs, Result, RunRecord
 
 #: The reason for each digest that differs from that of the last run.
@@ -42,19 +43,29 @@ class FleetTask:
 
 @dataclass(frozen=True, slots=True)
 class WaitingTask:
-    """A tenant that needs a run and must wait for it, and what it waits for."""
+    """A tenant that needs a run and must wait for it, and what it waits for. `blocked`: somebody has to correct it."""
 
     task: FleetTask
     why: str
+    blocked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class FleetPlan:
-    """The tasks of a run in their order, the tenants that must wait, and the number of stacks that need no run."""
+    """The tasks of a run in their order, the tenants that must wait, and the number of stacks that need no run.
+
+    `pinned` are the tenants that are pinned to a version, whether they need a run or not.
+    """
 
     tasks: tuple[FleetTask, ...]
     unchanged: int
     waiting: tuple[WaitingTask, ...] = ()
+    pinned: Mapping[str, Pin] = field(default_factory=dict)
+
+    @property
+    def later(self) -> tuple[WaitingTask, ...]:
+        """The tenants that a later run runs, without a correction."""
+        return tuple(one for one in self.waiting if not one.blocked)
 
 
 def make_fleet_plan(
@@ -88,9 +99,9 @@ def reasons_of(slug: str | None, wanted: Inputs, last: RunRecord | None) -> Iter
         return
     if last.result is not Result.APPLIED:
         yield f"its last run {last.result.words}"
-    for field in fields(Inputs):
-        if getattr(wanted, field.name) != getattr(last.inputs, field.name):
-            yield _PEOPLE_CHANGED if slug is None and field.name == "tenant" else _CHANGED[field.name]
+    for one in fields(Inputs):
+        if getattr(wanted, one.name) != getattr(last.inputs, one.name):
+            yield _PEOPLE_CHANGED if slug is None and one.name == "tenant" else _CHANGED[one.name]
     if last.waits:
         yield "people had no account"
 

@@ -24,7 +24,8 @@ _LONGEST_REASON: Final = 500
 class FleetJob:
     """A command on one stack, with its settings file. `arguments` follow `usine`.
 
-    The command writes its report to `report`, as JSON.
+    The command writes its report to `report`, as JSON. `root` is the checkout whose program runs, None for that of the
+    fleet; `python` is its interpreter.
     """
 
     slug: str | None
@@ -32,6 +33,8 @@ class FleetJob:
     settings: Path
     report: Path
     log: Path
+    root: Path | None = None
+    python: str = sys.executable
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +111,16 @@ class Workers:
         job.log.parent.mkdir(parents=True, exist_ok=True)
         job.report.unlink(missing_ok=True)
         began = time.monotonic()
+        # `-m` searches the current folder first; the processes of the engine search this path.
+        path = {} if job.root is None else {"PYTHONPATH": str(job.root)}
         with job.log.open("wb") as log:
             with self._lock:
                 if self._stopped.is_set():
                     return None
                 process = subprocess.Popen(
-                    [sys.executable, "-m", "usine", *job.arguments],
-                    cwd=self.root,
-                    env=dict(self.environment),
+                    [job.python, "-m", "usine", *job.arguments],
+                    cwd=job.root or self.root,
+                    env={**self.environment, **path},
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 
 from model.texts import enumerate_words
 from model.waves import FleetSettings, Hold, wave_of
@@ -16,7 +16,10 @@ _SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """How far the platform's change has come: `inputs` as they should be, the last runs and scans, and the holds."""
+    """How far the platform's change has come: `inputs` as they should be, the last runs and scans, and the holds.
+
+    `pinned` are the tenants that keep a version: they do not wait for waves, and let no wave wait.
+    """
 
     settings: FleetSettings
     inputs: Mapping[str | None, Inputs]
@@ -24,6 +27,7 @@ class Rollout:
     scans: Mapping[str | None, ScanRecord]
     holds: Mapping[str, Hold]
     now: datetime.datetime
+    pinned: Collection[str] = ()
 
     def apply_to(self, plan: FleetPlan) -> FleetPlan:
         """Return the plan in which tenants that are held wait, and those that an earlier wave keeps waiting.
@@ -40,11 +44,14 @@ class Rollout:
             elif task.slug in held:
                 hold = held[task.slug]
                 waiting.append(WaitingTask(task, f"held until {hold.until}: {hold.reason}"))
-            elif blocker is not None and task.by_platform and wave_of(task.slug, self.settings.waves) > blocker[0]:
+            elif blocker is not None and self._in_waves(task) and wave_of(task.slug, self.settings.waves) > blocker[0]:
                 waiting.append(WaitingTask(task, blocker[1]))
             else:
                 ready.append(task)
-        return FleetPlan(tuple(ready), plan.unchanged, tuple(waiting))
+        return replace(plan, tasks=tuple(ready), waiting=(*plan.waiting, *waiting))
+
+    def _in_waves(self, task: FleetTask) -> bool:
+        return task.by_platform and task.slug not in self.pinned
 
     @property
     def held(self) -> dict[str, Hold]:
@@ -72,7 +79,7 @@ class Rollout:
         return None
 
     def _members(self, index: int) -> list[str]:
-        """Return the tenants of a wave. A new tenant has no earlier version, and a held one waits."""
+        """Return the tenants of a wave. A new tenant has no earlier version, a held one waits, a pinned one stays."""
         held = self.held
         return sorted(
             slug
@@ -80,6 +87,7 @@ class Rollout:
             if slug is not None
             and slug in self.runs
             and slug not in held
+            and slug not in self.pinned
             and wave_of(slug, self.settings.waves) == index
         )
 

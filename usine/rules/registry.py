@@ -101,7 +101,7 @@ _ON_THE_CHANGE: Final[tuple[Rule, ...]] = (
     Rule(
         "hold-length",
         Severity.ERROR,
-        "A tenant is held for no more days than `usine:fleet.longestHold` allows.",
+        "A tenant is held or pinned for no more days than `usine:fleet.longestHold` and `longestPin` allow.",
         "choose an earlier day, or ask the platform team to waive the rule",
         tenants.hold_length,
     ),

@@ -117,21 +117,28 @@ def owner_stays(change: Change) -> Iterator[Flag]:
 
 
 def hold_length(change: Change) -> Iterator[Flag]:
-    """Report each tenant that is held for more days than `usine:fleet.longestHold` allows, and each hold that ended."""
+    """Report each hold and pin that is longer than `usine:fleet` allows, and each that has ended."""
     settings = change.trusted_settings or change.base_settings or change.settings
-    longest = settings.fleet.longest_hold
     for slug in sorted(change.head) if change.standing else change.touched:
-        tenant = change.head.get(slug)
-        if tenant is None or tenant.hold is None or longest is None:
-            continue
-        until = tenant.hold.until
-        last = change.today + datetime.timedelta(days=longest)
-        if until > last:
-            text = f"{slug} is held for more than {longest} days: until {last} at most"
-            yield Flag(text, tenant=slug, path=("hold", "until"), object="hold")
-        elif until < change.today:
-            text, severity = f"the hold of {slug} ended on {until}", Severity.INFO
-            yield Flag(text, tenant=slug, path=("hold",), object="hold", severity=severity, remedy="remove it")
+        if (tenant := change.head.get(slug)) is not None:
+            if tenant.hold is not None:
+                yield from _length(change, slug, "hold", "held", tenant.hold.until, settings.fleet.longest_hold)
+            if tenant.pin is not None:
+                yield from _length(change, slug, "pin", "pinned", tenant.pin.until, settings.fleet.longest_pin)
+
+
+def _length(
+    change: Change, slug: str, key: str, word: str, until: datetime.date, longest: int | None
+) -> Iterator[Flag]:
+    if longest is None:
+        return
+    last = change.today + datetime.timedelta(days=longest)
+    if until > last:
+        text = f"{slug} is {word} for more than {longest} days: until {last} at most"
+        yield Flag(text, tenant=slug, path=(key, "until"), object=key)
+    elif until < change.today:
+        text, severity = f"the {key} of {slug} ended on {until}", Severity.INFO
+        yield Flag(text, tenant=slug, path=(key,), object=key, severity=severity, remedy="remove it")
 
 
 def review_date(change: Change) -> Iterator[Flag]:

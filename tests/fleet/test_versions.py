@@ -1,0 +1,390 @@
+"""Tenants that are pinned to a version: a commit of a temporary repository, with a program of its own."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from model.reading.settings_load import load_settings
+from model.waves import Pin
+from tests.fleet.fake import SLUGS, USINE, Fake
+from usine.engine.sources import program_digest
+from usine.engine.storage import state_storage
+from usine.fleet.layout import Layout
+from usine.fleet.records import Records, RunRecord
+from usine.fleet.versions import Checkouts, Pinned
+
+VERSION = "2026.11"
+#: What a run of the old version notes beside its call: its name for itself, and what its processes would import.
+OLD_USINE = USINE.replace(
+    '" " + command + "', '" " + command + " by the old version from " + os.environ["PYTHONPATH"] + "'
+)
+IGNORED = "/out/\n.venv\n__pycache__/\n/calls\n/bin/\n/.usine/\n*.json\n"
+TODAY = datetime.datetime.now(datetime.UTC).date()
+
+
+class Repository:
+    """The checkout of a fleet, and the commit of its first version."""
+
+    def __init__(self, fleet: Fake) -> None:
+        self.fleet = fleet
+        (fleet.root / ".gitignore").write_text(IGNORED, encoding="utf-8")
+        (fleet.root / "answers.json").write_text("{}", encoding="utf-8")
+        self.git("init", "--quiet", "--initial-branch=main")
+        main = fleet.root / "usine" / "__main__.py"
+        main.write_text(OLD_USINE, encoding="utf-8")
+        self.git("add", "--force", "answers.json")
+        self.first = self.commit()
+        main.write_text(USINE, encoding="utf-8")
+        fleet.settle(**{"usine:fleet": {"versions": {VERSION: self.first}, "longestPin": "30d"}})
+        self.commit()
+
+    def git(self, *arguments: str) -> str:
+        clean = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+        who = ("-c", "user.name=Somebody", "-c", "user.email=somebody@example.org")
+        done = subprocess.run(
+            ["git", *who, *arguments], cwd=self.fleet.root, env=clean, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def commit(self) -> str:
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message", "x")
+        return self.git("rev-parse", "HEAD")
+
+    @property
+    def checkout(self) -> Path:
+        return self.fleet.root / "out" / "fleet" / "versions" / self.first
+
+    def pin(self, slug: str = "beta", more: str = "", days: int = 3, version: str = VERSION) -> None:
+        until = TODAY + datetime.timedelta(days)
+        self.fleet.tenant(
+            slug, f'pin: {{version: "{version}", until: {until}, reason: The audit is in January.}}\n{more}'
+        )
+
+    def change(self, text: str = "2") -> None:
+        """Change the present program."""
+        (self.fleet.root / "components" / "a.py").write_text(text, encoding="utf-8")
+
+    def old_calls(self) -> list[str]:
+        """Return the runs of the old version since the last time."""
+        path = self.checkout / "calls"
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        path.unlink(missing_ok=True)
+        return lines
+
+    def up(self, *words: str) -> int:
+        """Run the foundation and the tenant that is pinned."""
+        return self.fleet.run("up", "--tenant", "beta", *words)
+
+    def problem(self) -> str:
+        """Return why the version of beta cannot run it; empty if it can."""
+        root, settings = self.fleet.root, self.fleet.settings
+        layout = Layout.read("prod", settings, root / "projects.d", root / "out" / "fleet")
+        commits = load_settings(settings).fleet.versions
+        pins = {"beta": Pin(VERSION, TODAY, "The audit is in January.")}
+        checkouts = Checkouts(root, layout.folder / "versions", settings, layout)
+        return Pinned.read(pins, commits, checkouts).problems.get("beta", "")
+
+    def record(self, slug: str = "beta") -> RunRecord:
+        return Records(state_storage(dict(os.environ)), "prod").runs()[slug]
+
+    def settings(self, slug: str = "beta") -> Path:
+        return self.fleet.root / "out" / "fleet" / f"prod.{slug}" / "settings.yaml"
+
+
+@pytest.fixture
+def repository(fleet: Fake) -> Repository:
+    return Repository(fleet)
+
+
+def by_the_old_version(repository: Repository, slug: str = "beta") -> list[str]:
+    return [f"prod.{slug} up by the old version from {repository.checkout}"]
+
+
+# What a pin does ---------------------------------------------------------------------------------------------------
+
+
+def test_a_pinned_tenant_is_run_by_its_version_and_the_others_by_the_present_one(
+    repository: Repository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fleet = repository.fleet
+    assert fleet.run("up") == 0
+    fleet.calls()
+    repository.pin()
+    repository.change()
+    assert fleet.run("up") == 0
+    assert sorted(fleet.calls()) == ["prod up", "prod.alpha up", "prod.delta up", "prod.gamma up"]
+    assert repository.old_calls() == by_the_old_version(repository)
+    assert repository.record().commit == repository.first
+    assert repository.record().inputs.program == program_digest(repository.checkout)
+    # Another change of the platform is none for it; one of its own file is, and has no other effect.
+    repository.change("3")
+    repository.pin(more="labels: {a: b}\n")
+    capsys.readouterr()
+    path = fleet.root / "plan.json"
+    assert fleet.run("plan", "--json", str(path)) == 0
+    until = TODAY + datetime.timedelta(3)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1:] == [
+        "1 stack, its file changed: beta",
+        f"1 stack pinned to {VERSION} until {until}: The audit is in January.: beta",
+        "5 stacks to run, 0 unchanged",
+    ]
+    assert json.loads(path.read_text(encoding="utf-8"))["pinned"] == [
+        {"tenant": "beta", "version": VERSION, "until": str(until), "reason": "The audit is in January."}
+    ]
+    assert fleet.run("up") == 0
+    assert repository.old_calls() == by_the_old_version(repository)
+    assert fleet.run("plan") == 0
+    assert capsys.readouterr().out.endswith("0 stacks to run, 5 unchanged\n")
+    rows_file = fleet.root / "status.json"
+    assert fleet.run("status", "--json", str(rows_file)) == 0
+    rows = {row["tenant"]: row for row in json.loads(rows_file.read_text(encoding="utf-8"))}
+    assert rows["beta"]["pinned to"] == f"{VERSION} until {until}: The audit is in January."
+    assert (rows["beta"]["pending"], rows["alpha"]["pinned to"]) == ("", "")
+
+
+def test_a_pin_ends_with_its_last_day(repository: Repository) -> None:
+    repository.pin(days=0)
+    assert repository.up() == 0
+    assert repository.old_calls() == by_the_old_version(repository)
+    repository.fleet.calls()
+    repository.pin(days=-1)
+    assert repository.up() == 0
+    assert (repository.fleet.calls(), repository.old_calls()) == (["prod.beta up"], [])
+    assert repository.record().commit != repository.first
+
+
+def test_a_held_tenant_is_not_run_by_its_version_either(repository: Repository) -> None:
+    fleet = repository.fleet
+    fleet.settle(
+        **{"usine:fleet": {"versions": {VERSION: repository.first}, "longestPin": "30d", "longestHold": "30d"}}
+    )
+    repository.pin(more=f"hold: {{until: {TODAY}, reason: The election is near.}}\n")
+    assert fleet.run("up", "--among", "beta") == 0
+    assert repository.old_calls() == []
+    # Both options lift a hold; neither chooses a version.
+    for words in (("--among", "beta", "--now"), ("--tenant", "beta", "--all")):
+        assert fleet.run("up", "--only", "tenants", *words) == 0
+        assert repository.old_calls() == by_the_old_version(repository)
+
+
+def test_another_commit_under_the_same_name_reaches_pinned_tenants(repository: Repository) -> None:
+    repository.pin()
+    assert repository.up() == 0
+    old = repository.checkout
+    assert old.is_dir()
+    repository.change("corrected")
+    repository.first = repository.commit()
+    repository.fleet.settle(**{"usine:fleet": {"versions": {VERSION: repository.first}, "longestPin": "30d"}})
+    assert repository.up() == 0
+    assert repository.record().commit == repository.first
+    assert not old.exists(), "no version is that commit any more"
+    assert str(old) not in repository.git("worktree", "list")
+
+
+def test_a_scan_needs_no_version(repository: Repository) -> None:
+    """It compares the systems with the state, and runs no program."""
+    repository.pin()
+    assert repository.up() == 0
+    repository.fleet.calls()
+    repository.old_calls()
+    assert repository.fleet.run("drift") == 0
+    assert "prod.beta drift" in repository.fleet.calls()
+    assert repository.old_calls() == []
+    assert load_settings(repository.settings()).projects == repository.fleet.root / "projects.d"
+
+
+# What the old version gets -----------------------------------------------------------------------------------------
+
+
+def test_the_version_has_its_own_settings_and_the_present_credentials(repository: Repository) -> None:
+    fleet = repository.fleet
+    before = yaml.safe_load(fleet.settings.read_text(encoding="utf-8"))["config"]
+    generations = [{"name": "g2", "until": str(TODAY + datetime.timedelta(90))}]
+    fleet.settle(**{"usine:limits": {"members": 90}, "usine:credentials": generations})
+    fleet.settle(**{"usine:tenantCredentials": json.dumps({"beta": generations, "alpha": generations})})
+    repository.pin()
+    assert repository.up() == 0
+    found = yaml.safe_load(repository.settings().read_text(encoding="utf-8"))["config"]
+    assert found["usine:limits"] == before["usine:limits"]
+    assert found["usine:credentials"] == generations, "a pin does not delay a rotation"
+    assert found["usine:tenantCredentials"] == {"beta": generations}
+    assert "usine:fleet" not in found
+
+
+def test_the_version_gets_this_tenant_without_keys_that_it_may_not_know(repository: Repository) -> None:
+    repository.pin(more="labels: {a: b}\n")
+    assert repository.up() == 0
+    folder = Path(yaml.safe_load(repository.settings().read_text(encoding="utf-8"))["config"]["usine:projects"])
+    assert [file.name for file in folder.iterdir()] == ["beta.yaml"]
+    text = (folder / "beta.yaml").read_text(encoding="utf-8")
+    whole = (repository.fleet.root / "projects.d" / "beta.yaml").read_text(encoding="utf-8")
+    assert "pin" not in text
+    assert "labels: {a: b}" in text
+    assert len(text.splitlines()) == len(whole.splitlines()), "positions in messages are those of the file"
+
+
+def test_no_hook_of_the_clone_runs(repository: Repository) -> None:
+    hook = repository.fleet.root / ".git" / "hooks" / "post-checkout"
+    hook.write_text(f"#!/bin/sh\ntouch {repository.fleet.root}/hooked\n", encoding="utf-8")
+    hook.chmod(0o755)
+    assert repository.problem() == ""
+    assert repository.checkout.is_dir()
+    assert not (repository.fleet.root / "hooked").exists()
+
+
+def test_a_version_has_the_environment_of_the_present_one(repository: Repository) -> None:
+    (repository.fleet.root / ".venv").mkdir()
+    assert (repository.problem(), repository.problem()) == ("", "")
+    assert (repository.checkout / ".venv").resolve() == repository.fleet.root / ".venv", "Pulumi.yaml names it"
+
+
+def test_a_version_with_other_packages_runs_in_an_environment_of_its_own(repository: Repository) -> None:
+    other_packages(repository)
+    assert "run `make venv` in " in repository.problem()
+    python = repository.checkout / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\necho own > {repository.fleet.root}/own.json\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    repository.pin()
+    assert repository.up() == 0
+    assert repository.old_calls() == by_the_old_version(repository)
+    assert (repository.fleet.root / "own.json").exists()
+
+
+# Versions that cannot be used --------------------------------------------------------------------------------------
+
+
+def tamper(repository: Repository) -> None:
+    assert repository.problem() == ""
+    (repository.checkout / "components" / "a.py").write_text("tampered", encoding="utf-8")
+
+
+def add_a_file(repository: Repository) -> None:
+    assert repository.problem() == ""
+    (repository.checkout / "usine" / "json.py").write_text("print('mine')", encoding="utf-8")
+
+
+def move_the_checkout(repository: Repository) -> None:
+    assert repository.problem() == ""
+    repository.git("-C", str(repository.checkout), "checkout", "--quiet", "--detach", "main")
+
+
+def replace_the_folder(repository: Repository) -> None:
+    shutil.rmtree(repository.checkout)
+    shutil.copytree(repository.fleet.root / "usine", repository.checkout / "usine")
+
+
+def other_packages(repository: Repository) -> None:
+    (repository.fleet.root / "requirements.txt").write_text("pulumi==99\n", encoding="utf-8")
+
+
+def no_commit(repository: Repository) -> None:
+    repository.fleet.settle(**{"usine:fleet": {"versions": {VERSION: "0" * 40}, "longestPin": "30d"}})
+
+
+def a_shallow_clone(repository: Repository) -> None:
+    (repository.fleet.root / ".git" / "shallow").write_text(repository.git("rev-parse", "HEAD") + "\n")
+    no_commit(repository)
+
+
+def other_settings_file(repository: Repository) -> None:
+    moved = repository.fleet.root / "Pulumi.other.yaml"
+    repository.fleet.settings.rename(moved)
+    repository.fleet.settings = moved
+
+
+def settings_elsewhere(repository: Repository) -> None:
+    moved = repository.fleet.root.parent / f"{repository.fleet.root.name}.yaml"
+    document = yaml.safe_load(repository.fleet.settings.read_text(encoding="utf-8"))
+    document["config"]["usine:projects"] = str(repository.fleet.root / "projects.d")
+    moved.write_text(yaml.safe_dump(document), encoding="utf-8")
+    repository.fleet.settings = moved
+
+
+def one_mapping(repository: Repository) -> None:
+    file = repository.fleet.root / "projects.d" / "beta.yaml"
+    file.write_text("{slug: beta, pin: {version: v1}}\n", encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (tamper, "is not as in git (components/a.py): remove that folder"),
+        (add_a_file, "is not as in git (usine/json.py): remove that folder"),
+        (move_the_checkout, "is not as in git (.): remove that folder"),
+        (replace_the_folder, "is not as in git (.): remove that folder"),
+        (other_packages, "it has other packages than the present version: run `make venv` in "),
+        (no_commit, f"there is no revision {'0' * 40} in this clone"),
+        (a_shallow_clone, "the clone is shallow; fetch all of it (git fetch --unshallow; in GitLab CI: GIT_DEPTH: 0)"),
+        (other_settings_file, "has no settings file Pulumi.other.yaml"),
+        (settings_elsewhere, "is not in the checkout, so versions have no settings"),
+        (one_mapping, "beta.yaml: its keys at the top are not on lines of their own"),
+    ],
+)
+def test_a_version_that_cannot_be_used(repository: Repository, spoil: Callable[[Repository], None], why: str) -> None:
+    assert repository.problem() == ""
+    spoil(repository)
+    assert repository.problem().startswith(f"pinned to {VERSION}, which cannot run it: ")
+    assert why in repository.problem()
+
+
+def test_a_version_that_cannot_be_used_stops_its_tenants_only(
+    repository: Repository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fleet = repository.fleet
+    repository.pin()
+    no_commit(repository)
+    code, report = fleet.report("up")
+    assert (code, repository.checkout.exists()) == (4, False)
+    assert sorted(fleet.calls()) == ["prod up", *(f"prod.{slug} up" for slug in SLUGS if slug != "beta")]
+    (notice,) = (notice for notice in report.notices if notice.rule == "fleet")
+    why = f"pinned to {VERSION}, which cannot run it: there is no revision {'0' * 40} in this clone"
+    assert (notice.tenant, notice.text) == ("beta", f"1 stack not run, {why}: beta")
+    assert report.verdict == "4 stacks run: 4 applied; 0 unchanged; 1 not begun."
+    # No option runs it with another version, and the job of another tenant does not fail.
+    assert fleet.run("up", "--tenant", "beta", "--now") == 1
+    assert fleet.run("up", "--only", "tenants", "--among", "alpha") == 0
+    assert fleet.calls() == []
+    capsys.readouterr()
+    assert fleet.run("plan") == 0
+    assert f"1 stack waiting, {why}: beta\n" in capsys.readouterr().out
+    assert fleet.run("report", "--run", "1") == 1, "the last job of a pipeline fails"
+    assert "0 stacks run; 4 unchanged; 1 not begun." in capsys.readouterr().out
+
+
+# Who chooses a version ---------------------------------------------------------------------------------------------
+
+
+def test_a_tenant_file_names_no_commit(repository: Repository, capsys: pytest.CaptureFixture[str]) -> None:
+    """Only the settings, which belong to the platform team, say which commits there are."""
+    repository.git("branch", "branch", repository.first)
+    for version in (repository.first, "branch", "2026.10", "HEAD"):
+        repository.pin(version=version)
+        assert repository.fleet.run("plan") == 1
+        assert "projects.d/beta.yaml:9:16: pin.version: the platform lists no version" in capsys.readouterr().err
+    assert not repository.checkout.parent.exists()
+
+
+def test_an_old_version_does_not_choose_the_commit(repository: Repository) -> None:
+    """Neither its settings nor its tenant files count."""
+    fleet = repository.fleet
+    fleet.settle(**{"usine:fleet": {"versions": {VERSION: repository.first, "other": "0" * 40}, "longestPin": "30d"}})
+    repository.pin(version="other")
+    second = repository.commit()
+    fleet.settle(**{"usine:fleet": {"versions": {VERSION: second}, "longestPin": "30d"}})
+    repository.pin()
+    assert repository.up() == 0
+    assert repository.record().commit == second
