@@ -95,6 +95,12 @@ class Fake:
         document["config"].update(keys)
         self.settings.write_text(yaml.safe_dump(document), encoding="utf-8")
 
+    def unsettle(self, key: str) -> None:
+        """Remove a key of the settings."""
+        document = yaml.safe_load(self.settings.read_text(encoding="utf-8"))
+        del document["config"][key]
+        self.settings.write_text(yaml.safe_dump(document), encoding="utf-8")
+
     def state(self, realm: str) -> None:
         """Set the id of an object of the foundation."""
         urn = "urn:pulumi:prod::usine::usine:usine:Foundation$keycloak:index/realm:Realm::foundation/keycloak/realm"

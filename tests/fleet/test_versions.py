@@ -213,15 +213,33 @@ def test_the_version_has_its_own_settings_and_the_present_credentials(repository
     fleet = repository.fleet
     before = yaml.safe_load(fleet.settings.read_text(encoding="utf-8"))["config"]
     generations = [{"name": "g2", "until": str(TODAY + datetime.timedelta(90))}]
-    fleet.settle(**{"usine:limits": {"members": 90}, "usine:credentials": generations})
-    fleet.settle(**{"usine:tenantCredentials": json.dumps({"beta": generations, "alpha": generations})})
+    fleet.settle(**{"usine:tenantCredentials": {"beta": [{"name": "leaked"}]}})
+    repository.first = repository.commit()
+    versions = {"versions": {VERSION: repository.first}, "longestPin": "30d"}
+    fleet.settle(**{"usine:limits": {"members": 90}, "usine:credentials": generations, "usine:fleet": versions})
+    fleet.unsettle("usine:tenantCredentials")
     repository.pin()
     assert repository.up() == 0
     found = yaml.safe_load(repository.settings().read_text(encoding="utf-8"))["config"]
     assert found["usine:limits"] == before["usine:limits"]
     assert found["usine:credentials"] == generations, "a pin does not delay a rotation"
-    assert found["usine:tenantCredentials"] == {"beta": generations}
-    assert "usine:fleet" not in found
+    assert found.keys() & {"usine:tenantCredentials", "usine:fleet"} == set()
+
+
+def test_the_version_has_its_certificate_authorities_or_the_present_ones(repository: Repository) -> None:
+    """Git may not have them, as on the local platform."""
+    fleet = repository.fleet
+    first, *others = load_settings(fleet.settings).authorities
+    assert not others
+    repository.git("rm", "--quiet", "--cached", str(first))
+    with (fleet.root / ".gitignore").open("a", encoding="utf-8") as ignored:
+        ignored.write(f"/{first}\n")
+    without = repository.commit()
+    for commit, place in ((repository.first, first), (without, fleet.root / first)):
+        fleet.settle(**{"usine:fleet": {"versions": {VERSION: commit}, "longestPin": "30d"}})
+        repository.pin()
+        assert repository.up() == 0
+        assert load_settings(repository.settings()).authorities == (place,)
 
 
 def test_the_version_gets_this_tenant_without_keys_that_it_may_not_know(repository: Repository) -> None:

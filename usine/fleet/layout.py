@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -35,7 +36,7 @@ class Layout:
     """The stacks of a fleet: `base` has the foundation, and ``<base>.<slug>`` a tenant.
 
     `settings` is the checked settings file of the platform, `projects` the absolute path of the folder of tenant files.
-    The settings file of each stack is written to `folder`.
+    The settings file of each stack is written to `folder`. `places` are paths that take the place of others in it.
     """
 
     base: str
@@ -43,6 +44,7 @@ class Layout:
     projects: Path
     folder: Path
     document: Mapping[str, Any] = field(repr=False)
+    places: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, base: str, settings: Path, projects: Path, folder: Path) -> Layout:
@@ -53,7 +55,7 @@ class Layout:
         """Return the name of a tenant's stack, or of the foundation's (None)."""
         return stack_of(self.base, slug)
 
-    def of_version(self, settings: Path) -> Layout:
+    def of_version(self, settings: Path, places: Mapping[str, str]) -> Layout:
         """Return the same stacks with the keys of the settings file of another version.
 
         `usine:fleet` is left out: the version gets tenant files without `hold` and `pin`. What is not below `config`,
@@ -63,7 +65,7 @@ class Layout:
         stated = document.get("config") if isinstance(document, dict) else None
         config = {key: value for key, value in (stated or {}).items() if key not in {_FLEET, *_GENERATIONS}}
         config |= {key: self._config()[key] for key in _GENERATIONS if key in self._config()}
-        return replace(self, document={**self.document, "config": config})
+        return replace(self, document={**self.document, "config": config}, places=places)
 
     def common(self) -> dict[str, Any]:
         """Return the keys of the settings that concern every tenant."""
@@ -124,6 +126,8 @@ class Layout:
             config.pop(_CREDENTIALS, None)
             if _CATALOGUE in config:
                 config[_CATALOGUE] = self._catalogue(())
+        if self.places:
+            config = {key: _placed(_structure(value), self.places) for key, value in config.items()}
         document = {**self.document, "config": config}
         if slug is not None:
             document.pop(_SALT, None)
@@ -162,9 +166,30 @@ class Layout:
         return {**stated, "first": [name for name in stated["first"] if name in tenants]}
 
 
+def _placed(value: object, places: Mapping[str, str]) -> object:
+    """Return a value of the settings in which paths are replaced."""
+    match value:
+        case dict():
+            return {key: _placed(child, places) for key, child in value.items()}
+        case list():
+            return [_placed(child, places) for child in value]
+        case str():
+            return places.get(value, value)
+    return value
+
+
+def _structure(value: object) -> object:
+    """Return the value of a key; a settings file may have a structure as JSON text."""
+    if isinstance(value, str) and value[:1] in {"{", "["}:
+        with contextlib.suppress(ValueError):  # a text
+            parsed: object = json.loads(value)
+            return parsed
+    return value
+
+
 def _mapping(value: object) -> Mapping[str, Any]:
     """Return the mapping of a key; a settings file may have it as JSON text. Without one, an empty mapping."""
-    parsed: object = json.loads(value) if isinstance(value, str) else value
+    parsed = _structure(value)
     return parsed if isinstance(parsed, Mapping) else {}
 
 

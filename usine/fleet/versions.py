@@ -96,10 +96,17 @@ class Checkouts:
             settings = root / inside
             if not settings.is_file():
                 raise VersionError(f"the commit {commit} has no settings file {inside}")
-            layout = self.layout.of_version(settings)
-            return Version(commit, root, python, layout, _program(root, commit), _common(root, settings, layout))
+            files = {path: self._existing(root, path) for path in _authorities(settings)}
+            places = {str(path): str(file) for path, file in files.items() if not file.is_relative_to(root)}
+            layout = self.layout.of_version(settings, places)
+            common = common_digest(layout, files.values())
+            return Version(commit, root, python, layout, _program(root, commit), common)
         except (GitError, EngineError, OSError) as error:
             raise VersionError(str(error)) from None
+
+    def _existing(self, root: Path, path: Path) -> Path:
+        """Return a file that the settings name: that of the version, or the present one if git does not have it."""
+        return root / path if (root / path).exists() else self.root.resolve() / path
 
     def remove_others(self, commits: Collection[str]) -> None:
         """Remove the checkouts of all other commits. Raises GitError, OSError."""
@@ -198,9 +205,8 @@ def _program(root: Path, commit: str) -> str:
         return digest_of([commit])
 
 
-def _common(root: Path, settings: Path, layout: Layout) -> str:
+def _authorities(settings: Path) -> tuple[Path, ...]:
     try:
-        named = load_settings(settings).authorities
+        return load_settings(settings).authorities
     except SpecError:  # the present version does not know a key
-        named = ()
-    return common_digest(layout, [root / path for path in named if (root / path).is_file()])
+        return ()
