@@ -110,7 +110,7 @@ class Checkouts:
 
     def remove_others(self, commits: Collection[str]) -> None:
         """Remove the checkouts of all other commits. Raises GitError, OSError."""
-        others = [path for path in self.folder.glob("*") if path.name not in commits]
+        others = [path for path in self.folder.glob("*") if path.is_dir() and path.name not in commits]
         if others:
             with workspace() as own:
                 clone = GitClone(self.root, own / "git")
