@@ -310,7 +310,7 @@ class _Run:
             result,
             now,
             round(done.seconds, 1),
-            self.commit if version is None else version.commit,
+            self.commit,
             why_of(done),
             waits,
             task.slug in self.fleet.archived,
@@ -318,6 +318,7 @@ class _Run:
             self.fleet.layout.salt(done.job.settings),
             now if since is None and result is Result.APPLIED else since,
             self.args.run_id or "",
+            "" if version is None else version.commit,
         )
         self.fleet.records.write_run(task.slug, record)
 

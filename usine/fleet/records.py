@@ -80,7 +80,8 @@ class RunRecord:
     `archived`: the tenant was archived. `objects` is the digest of the ids of the stack's objects (foundation only).
     `salt` is what the engine added to the settings file of the stack: another one would encrypt every secret again.
     `since` is when this program with these settings was applied for the first time; None if it was not yet.
-    `run` is the id of the run of the fleet, if it has several jobs.
+    `run` is the id of the run of the fleet, if it has several jobs. `version` is the commit of the version that ran it,
+    if the tenant was pinned.
     """
 
     inputs: Inputs
@@ -95,6 +96,7 @@ class RunRecord:
     salt: str = ""
     since: datetime.datetime | None = None
     run: str = ""
+    version: str = ""
 
     def carries(self, wanted: Inputs) -> bool:
         """Return whether this run was one of the same program with the same settings."""
