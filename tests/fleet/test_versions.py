@@ -271,8 +271,11 @@ def test_a_version_has_the_environment_of_the_present_one(repository: Repository
 
 
 def test_a_version_with_other_packages_runs_in_an_environment_of_its_own(repository: Repository) -> None:
+    (repository.fleet.root / ".venv").mkdir()
+    assert repository.problem() == ""
     other_packages(repository)
     assert "run `make venv` in " in repository.problem()
+    assert not (repository.checkout / ".venv").is_symlink(), "that would change the present one"
     python = repository.checkout / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
     python.write_text(f'#!/bin/sh\necho own > {repository.fleet.root}/own.json\nexec {sys.executable} "$@"\n')
@@ -325,6 +328,15 @@ def other_settings_file(repository: Repository) -> None:
     repository.fleet.settings = moved
 
 
+def wrong_settings(repository: Repository) -> None:
+    settings = repository.fleet.settings
+    right = settings.read_text(encoding="utf-8")
+    settings.write_text("config: [\n", encoding="utf-8")
+    wrong = repository.commit()
+    settings.write_text(right, encoding="utf-8")
+    repository.fleet.settle(**{"usine:fleet": {"versions": {VERSION: wrong}, "longestPin": "30d"}})
+
+
 def settings_elsewhere(repository: Repository) -> None:
     moved = repository.fleet.root.parent / f"{repository.fleet.root.name}.yaml"
     document = yaml.safe_load(repository.fleet.settings.read_text(encoding="utf-8"))
@@ -349,6 +361,7 @@ def one_mapping(repository: Repository) -> None:
         (no_commit, f"there is no revision {'0' * 40} in this clone"),
         (a_shallow_clone, "the clone is shallow; fetch all of it (git fetch --unshallow; in GitLab CI: GIT_DEPTH: 0)"),
         (other_settings_file, "has no settings file Pulumi.other.yaml"),
+        (wrong_settings, "Pulumi.prod.yaml is no settings file"),
         (settings_elsewhere, "is not in the checkout, so versions have no settings"),
         (one_mapping, "beta.yaml: its keys at the top are not on lines of their own"),
     ],

@@ -16,6 +16,7 @@ import yaml
 
 from model.reading.waivers import WAIVERS_FILE
 from model.settings import FoundationMode
+from usine.engine.cli import EngineError
 
 #: What the engine writes to a settings file if the secrets provider is a passphrase. It belongs to one stack.
 _SALT: Final = "encryptionsalt"
@@ -59,11 +60,15 @@ class Layout:
         """Return the same stacks with the keys of the settings file of another version.
 
         `usine:fleet` is left out: the version gets tenant files without `hold` and `pin`. What is not below `config`,
-        such as the encryption of the state, belongs to the stacks and not to a version. Raises OSError.
+        such as the encryption of the state, belongs to the stacks and not to a version. Raises EngineError, OSError.
         """
-        document = yaml.safe_load(settings.read_text(encoding="utf-8"))
-        stated = document.get("config") if isinstance(document, dict) else None
-        config = {key: value for key, value in (stated or {}).items() if key not in {_FLEET, *_GENERATIONS}}
+        try:
+            stated = _read(settings).get("config")
+        except (yaml.YAMLError, UnicodeDecodeError):
+            stated = None
+        if not isinstance(stated, dict):
+            raise EngineError(f"{settings} is no settings file")
+        config = {key: value for key, value in stated.items() if key not in {_FLEET, *_GENERATIONS}}
         config |= {key: self._config()[key] for key in _GENERATIONS if key in self._config()}
         return replace(self, document={**self.document, "config": config}, places=places)
 

@@ -134,6 +134,7 @@ class Checkouts:
         if environment.is_dir() and not environment.is_symlink():
             return str(environment / "bin" / "python")
         if (self.root / _REQUIREMENTS).read_bytes() != (root / _REQUIREMENTS).read_bytes():
+            environment.unlink(missing_ok=True)  # `make venv` would change the present one
             raise VersionError(f"it has other packages than the present version: run `make venv` in {root}")
         present = self.root / _ENVIRONMENT
         if present.is_dir() and not environment.is_symlink():
