@@ -91,8 +91,7 @@ class Checkouts:
         except ValueError:
             raise VersionError(f"{self.settings} is not in the checkout, so versions have no settings") from None
         try:
-            self._check_out(commit, root)
-            python = self._python(root)
+            python = self._check_out(commit, root)
             settings = root / inside
             if not settings.is_file():
                 raise VersionError(f"the commit {commit} has no settings file {inside}")
@@ -117,7 +116,8 @@ class Checkouts:
                 for path in others:
                     clone.remove_checkout(path.resolve())
 
-    def _check_out(self, commit: str, root: Path) -> None:
+    def _check_out(self, commit: str, root: Path) -> str:
+        """Make or verify a checkout, and return its interpreter."""
         root.parent.mkdir(parents=True, exist_ok=True)
         with workspace() as own, root.parent.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # another command may make the same checkout
@@ -127,6 +127,7 @@ class Checkouts:
                 clone.check_out(commit, root)
             if changed := clone.differences(commit, root):
                 raise VersionError(f"{root} is not as in git ({enumerate_words(changed, _SHOWN)}): remove that folder")
+            return self._python(root)
 
     def _python(self, root: Path) -> str:
         """Return the interpreter for a version: the present one, if the version has the same packages."""
