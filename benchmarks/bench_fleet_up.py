@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import resource
+import shutil
 import signal
 import statistics
 import subprocess
@@ -52,7 +53,8 @@ class Bench:
         self._home = home
         self._folder = home.root / "bench"
         self._projects = self._folder / "projects.d"
-        self._projects.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(self._projects, ignore_errors=True)  # of an earlier benchmark
+        self._projects.mkdir(parents=True)
         settings = yaml.safe_load(render((ROOT / "Pulumi.lab.yaml").read_text(encoding="utf-8"), home))
         settings["config"] |= {"usine:projects": str(self._projects), "usine:systems": list(systems)}
         self._settings = self._folder / "Pulumi.fleet.yaml"
