@@ -47,6 +47,8 @@ def walk(value, change):
 def show(v):
     return {{k: w for k, w in v.items() if k != "ciphertext"}} | {{"plaintext": json.dumps(MARKER)}}
 if words[1] == "init":
+    with open(root / "calls", "a") as calls:
+        calls.write("settings of " + stack + ": " + pathlib.Path("Pulumi." + stack + ".yaml").read_text() + "\\n")
     if file.exists():
         sys.exit("error: stack already exists")
     file.write_text('{{"version": 3}}')
@@ -183,6 +185,18 @@ def test_secrets_of_another_encryption_are_sealed_again_and_never_written(
     assert [file for file in files if MARKER in file.read_text(encoding="utf-8", errors="replace")] == []
     output = capsys.readouterr()
     assert MARKER not in output.out + output.err
+
+
+def test_a_stack_is_created_with_the_key_of_its_settings_file(fake: Fake) -> None:
+    """The engine would ask for a passphrase, also if the settings file has another provider."""
+    document = yaml.safe_load(fake.settings.read_text(encoding="utf-8"))
+    kms = {"secretsprovider": "hashivault://usine", "encryptedkey": "dmF1bHQ6djE6YWJj"}
+    fake.settings.write_text(yaml.safe_dump(document | kms), encoding="utf-8")
+    Engine(fake.root, "prod.alpha", dict(os.environ), fake.settings).ensure_stack()
+    assert (fake.root / "calls").read_text(encoding="utf-8") == (
+        "stack init --no-select --stack prod.alpha --non-interactive --secrets-provider hashivault://usine\n"
+        f"settings of prod.alpha: {yaml.safe_dump(kms)}\n"
+    )
 
 
 def test_a_stack_with_changes_is_not_moved(fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,12 +20,9 @@ import yaml
 from pydantic import TypeAdapter
 
 from pulumi_facts.checkpoint import deployment_of
-from usine.engine.cli import Engine
+from usine.engine.cli import ENCRYPTION_KEYS, Engine
 from usine.engine.sources import Sources, settings_file
 from usine.engine.storage import state_storage
-
-#: The keys of a stack's settings file that configure the encryption of its secrets.
-_ENCRYPTION = ("secretsprovider", "encryptedkey", "encryptionsalt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +44,7 @@ def applied_by(engine: Engine, sources: Sources, checkpoint: Mapping[str, Any]) 
     text = settings_file(engine).read_text(encoding="utf-8")
     settings = yaml.safe_load(text) or {}
     provider = deployment_of(checkpoint).get("secrets_providers")
-    encryption = json.dumps([*(settings.get(key) for key in _ENCRYPTION), provider], sort_keys=True, default=str)
+    encryption = json.dumps([*(settings.get(key) for key in ENCRYPTION_KEYS), provider], sort_keys=True, default=str)
     return Applied(replace(sources, commit=None), hashlib.sha256(encryption.encode()).hexdigest())
 
 

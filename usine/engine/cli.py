@@ -10,6 +10,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
+
+import yaml
 
 from pulumi_facts.checkpoint import resources_of
 from pulumi_facts.credentials import empty_variables
@@ -18,6 +21,10 @@ from pulumi_facts.urns import address_of, name_of
 #: Commands that have `--config-file`.
 _TAKES_CONFIG = {"up", "preview", "refresh", "destroy"}
 _OPTION = "PULUMI_OPTION_"
+
+
+#: The keys of a stack's settings file that configure the encryption of its secrets.
+ENCRYPTION_KEYS: Final = ("secretsprovider", "encryptedkey", "encryptionsalt")
 
 
 class EngineError(Exception):
@@ -98,11 +105,14 @@ class Engine:
         except EngineError as error:
             if "no stack named" not in str(error):
                 raise
+        own = f"Pulumi.{short_name(self.stack)}.yaml"
+        encryption = _encryption_of(self.config_file or self.root / own)
         if self.config_file is None:
-            self._create_stack(self.root)
+            self._create_stack(self.root, encryption)
         else:
             with self._elsewhere() as folder:
-                self._create_stack(folder)
+                (folder / own).write_text(yaml.safe_dump(encryption), encoding="utf-8")
+                self._create_stack(folder, encryption)
         return self.export_state()
 
     @contextmanager
@@ -115,8 +125,13 @@ class Engine:
             shutil.copy(self.root / "Pulumi.yaml", folder)
             yield Path(folder)
 
-    def _create_stack(self, folder: Path) -> None:
-        done = self._pulumi(folder, "stack", "init", "--no-select", "--stack", self.stack, "--non-interactive")
+    def _create_stack(self, folder: Path, encryption: Mapping[str, object]) -> None:
+        # Otherwise the engine asks for a passphrase, also if the settings file has another provider. With its name, and
+        # the key in the file, it makes no other key (its source, 3.259: `createSecretsManagerForNewStack`).
+        provider = encryption.get("secretsprovider")
+        named = ("--secrets-provider", str(provider)) if provider else ()
+        words = ("stack", "init", "--no-select", "--stack", self.stack, "--non-interactive")
+        done = self._pulumi(folder, *words, *named)
         if done.returncode != 0 and "already exists" not in done.stderr:
             raise EngineError(f"pulumi stack init failed: {done.stderr.strip()}")
 
@@ -157,3 +172,12 @@ class Engine:
     def import_state(self, state: Mapping[str, object]) -> None:
         """Replace the stack's checkpoint."""
         self.capture("stack", "import", stdin=json.dumps(state))
+
+
+def _encryption_of(settings: Path) -> dict[str, object]:
+    """Return the keys for the encryption of secrets in a stack's settings file; none without the file."""
+    if not settings.exists():
+        return {}
+    document = yaml.safe_load(settings.read_text(encoding="utf-8"))
+    found = document if isinstance(document, dict) else {}
+    return {key: found[key] for key in ENCRYPTION_KEYS if key in found}
