@@ -6,28 +6,28 @@ import argparse
 import datetime
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 from model.reading.settings_load import load_settings
-from model.settings import Settings
+from model.settings import FoundationMode, Settings
 from model.tenant import State
 from model.waves import Pin
 from usine.commands.common import ROOT, Platform, add_settings_argument, read_platform
-from usine.commands.engine_stack import add_stack_argument
+from usine.commands.engine_stack import OpenStack, add_stack_argument, open_stack
 from usine.commands.stack_environment import stack_environment
 from usine.engine.cli import Engine, EngineError
 from usine.engine.storage import NoStorageError, state_storage
 from usine.fleet.inputs import read_inputs
 from usine.fleet.layout import Layout
 from usine.fleet.planning import FleetPlan, make_fleet_plan
-from usine.fleet.records import Inputs, Records, RunRecord, ScanRecord
+from usine.fleet.records import Inputs, Records, RunRecord, ScanRecord, digest_of_state
 from usine.fleet.running import FleetJob
 from usine.fleet.versions import Checkouts, Pinned, Version
 from usine.fleet.waves import Rollout
 from usine.report.ids import NoticeId
-from usine.report.model import Report
+from usine.report.model import FOUNDATION, Report
 
 #: The settings files, reports and logs of stacks, in a folder per stack.
 FOLDER = Path("out") / "fleet"
@@ -77,6 +77,13 @@ class Fleet:
     def engine(self, slug: str | None) -> Engine:
         """Return the engine of a stack."""
         return Engine(ROOT, self.layout.stack(slug), self.variables, None)
+
+    def foundation_ids(self) -> str:
+        """Return the digest of the ids of the foundation's objects."""
+        try:
+            return digest_of_state(self.engine(None).export_state())
+        except EngineError:
+            return ""  # another digest than before: each tenant is run
 
     def inputs(self, foundation: RunRecord | None) -> dict[str | None, Inputs]:
         """Return the digests of all stacks; `foundation` is the last run of the foundation. Raises EngineError."""
@@ -150,9 +157,39 @@ def open_fleet(args: argparse.Namespace) -> Fleet:
         storage = state_storage(where.variables)
     except NoStorageError as error:
         raise EngineError(f"a fleet keeps its records beside the state, but {error}") from None
-    projects = (args.settings.parent / platform.settings.projects).resolve()
-    layout = Layout.read(args.stack, where.config_file, projects, ROOT / FOLDER)
+    layout = _layout(args, platform, where.config_file)
     return Fleet(platform, settings, layout, Records(storage, args.stack), args.settings, where.variables)
+
+
+def open_stack_of(args: argparse.Namespace, slug: str | None) -> OpenStack:
+    """Open the stack with the objects of a tenant, or of the foundation (None): in a fleet, one of its own.
+
+    Raises SpecError and EngineError.
+    """
+    stack = open_stack(args, any_layout=True)
+    engine = stack.engine
+    if stack.settings.foundation is not FoundationMode.INCLUDE or engine.config_file is None:
+        return stack
+    try:
+        records = Records(state_storage(engine.environment), engine.stack)
+    except NoStorageError:
+        return stack
+    if not records.slugs():
+        return stack
+    last = records.run(slug)
+    if last is None:
+        raise EngineError(f"{slug or FOUNDATION} has no stack in the fleet {engine.stack}: see `usine fleet status`")
+    layout = _layout(args, stack.platform, engine.config_file)
+    known = {None, *(tenant.slug for tenant in stack.platform.tenants)}
+    file = layout.write(slug, last.salt, removed=slug not in known)
+    own = replace(engine, stack=layout.stack(slug), config_file=file)
+    return replace(stack, settings=load_settings(file), engine=own)
+
+
+def _layout(args: argparse.Namespace, platform: Platform, file: Path) -> Layout:
+    """Return the stacks of a platform; `file` is the settings file that the engine reads."""
+    projects = (args.settings.parent / platform.settings.projects).resolve()
+    return Layout.read(args.stack, file, projects, ROOT / FOLDER)
 
 
 def add_fleet_arguments(parser: argparse.ArgumentParser) -> None:

@@ -28,7 +28,7 @@ from usine.engine.cli import EngineError
 from usine.engine.moving import refuse_unfinished_move
 from usine.engine.sources import commit_of
 from usine.fleet.planning import FleetPlan, FleetTask, WaitingTask
-from usine.fleet.records import Result, RunRecord, digest_of_state
+from usine.fleet.records import Result, RunRecord
 from usine.fleet.removals import RemovalCount, SharedRemovals, leaving_tenants, tenant_removals, too_many_removed
 from usine.fleet.report import applied_entries, fleet_report, result_of, why_of
 from usine.fleet.running import Done, Workers
@@ -314,21 +314,13 @@ class _Run:
             why_of(done),
             waits,
             task.slug in self.fleet.archived,
-            self._ids() if task.slug is None else "",
+            self.fleet.foundation_ids() if task.slug is None else "",
             self.fleet.layout.salt(done.job.settings),
             now if since is None and result is Result.APPLIED else since,
             self.args.run_id or "",
             "" if version is None else version.commit,
         )
         self.fleet.records.write_run(task.slug, record)
-
-    def _ids(self) -> str:
-        """Return the digest of the ids of the foundation's objects."""
-        try:
-            state = self.fleet.engine(None).export_state()
-        except EngineError:
-            return ""  # another digest than before: each tenant is run
-        return digest_of_state(state)
 
 
 def later_notices(waiting: Collection[WaitingTask]) -> Iterator[Notice]:

@@ -24,9 +24,9 @@ from usine.commands.engine_stack import (
     add_wait_argument,
     facts,
     judge_systems,
-    open_stack,
     recover_stack,
 )
+from usine.commands.fleet_open import open_stack_of
 from usine.commands.progress import watched
 from usine.engine.cli import EngineError
 from usine.engine.guarded import Guardrails, Outcome, Status, guarded_up
@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     console = Console()
     try:
-        stack = open_stack(args)
+        stack = open_stack_of(args, args.slug)
         with hold(stack.engine, wait=args.wait, say=_say) as lock:
             recover_stack(stack, lock, _say)
             resources = resources_of(stack.engine.export_state())

@@ -136,6 +136,15 @@ class Records:
         """Return the last run of each stack."""
         return self._all("runs", _RUN.validate_json)
 
+    def run(self, slug: str | None) -> RunRecord | None:
+        """Return the last run of a stack; None if there is none."""
+        with _errors():
+            text = self.storage.read(*self._path("runs", slug))
+        try:
+            return _RUN.validate_json(text or b"")
+        except ValueError:
+            return None
+
     def scans(self) -> dict[str | None, ScanRecord]:
         """Return the last drift scan of each stack."""
         return self._all("scans", _SCAN.validate_json)
