@@ -24,7 +24,9 @@ command, words = sys.argv[1], sys.argv[2:]
 named = dict(zip(words[::2], words[1::2]))
 answer = json.load(open("answers.json")).get(named["--stack"], {})
 with open("calls", "a") as calls:
-    calls.write(named["--stack"] + " " + command + "\\n")
+    repair = words[words.index("--repair"):] if "--repair" in words else []
+    calls.write(" ".join([named["--stack"], command, *repair]) + "\\n")
+print("said by usine " + command + " of " + named["--stack"])
 if answer.get("signal"):
     signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
     os.kill(os.getppid(), signal.SIGINT)

@@ -10,6 +10,8 @@ import pytest
 import yaml
 
 from tests.fleet.fake import SLUGS, Fake, destroyed
+from usine.drift.findings import key_of
+from usine.report.model import Action
 
 
 def test_the_foundation_runs_first_and_a_second_run_has_nothing_to_do(
@@ -316,6 +318,54 @@ def test_the_oldest_scans_come_first_and_the_report_has_all_stacks(
     rows = {row["tenant"]: row for row in json.loads(path.read_text(encoding="utf-8"))}
     assert (rows["alpha"]["drift"], rows["alpha"]["result"], rows["gamma"]["drift"]) == ("0", "applied", "")
     assert "applied" in capsys.readouterr().out
+
+
+def test_a_repair_reaches_the_stacks_whose_last_scan_had_the_finding(
+    fleet: Fake, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fleet.run("up") == 0
+    changed = {slug: {**destroyed(slug), "action": "changed"} for slug in ("alpha", "beta")}
+    unmanaged = {**destroyed("alpha", "y"), "action": "unmanaged", "tenant": None}
+    fleet.answers(
+        alpha={"exit": 2, "entries": [changed["alpha"]]},
+        beta={"exit": 2, "entries": [changed["beta"]]},
+        foundation={"exit": 2, "entries": [unmanaged]},
+    )
+    assert fleet.run("drift") == 2
+    fleet.calls()
+    key = {
+        slug: key_of(Action.CHANGED, slug, "vault", changed[slug]["type"], changed[slug]["name"]) for slug in changed
+    }
+    base = key_of(Action.UNMANAGED, None, "vault", unmanaged["type"], unmanaged["name"])
+
+    # A key that no scan has found stops all of it.
+    capsys.readouterr()
+    assert fleet.run("drift", "--repair", key["alpha"], "nonsense", f"{base[:-1]}x") == 1
+    said = capsys.readouterr().err.splitlines()
+    assert said == [
+        "usine fleet drift: nonsense: the last scan of no stack has a finding with this key",
+        f"usine fleet drift: {base[:-1]}x: the last scan of no stack has a finding with this key; did you mean {base}?",
+    ]
+    assert fleet.calls() == []
+
+    # Only these stacks are run. Another finding stays in the report, and does not count.
+    fleet.answers(beta={"exit": 2, "entries": [changed["beta"]]})
+    fleet.state("2")
+    code, report = fleet.report("drift", "--workers", "1", "--repair", base, key["alpha"])
+    assert (code, fleet.calls()) == (0, [f"prod drift --repair {base}", f"prod.alpha drift --repair {key['alpha']}"])
+    assert [entry.tenant for entry in report.entries] == ["beta"]
+    assert "said by usine drift of prod.alpha" in capsys.readouterr().out
+    # A repair may have created objects of the foundation again, to which tenants refer.
+    assert fleet.run("plan") == 0
+    assert "4 stacks, objects of the foundation were created again" in capsys.readouterr().out
+
+    # The stack still differs, or its repair was refused.
+    fleet.answers(beta={"exit": 1, "entries": [changed["beta"]]})
+    assert fleet.run("drift", "--repair", key["beta"]) == 1
+    fleet.answers(beta={"exit": 1})
+    code, report = fleet.report("drift", "--repair", key["beta"])
+    assert (code, [entry.tenant for entry in report.entries], report.notices) == (1, ["beta"], ())
+    assert "beta: not repaired: usine up: the system does not answer" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("words", [("--workers", "0"), ("--limit", "-1"), ("--workers", "two")])

@@ -81,14 +81,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--issue", action="store_true", help="keep one issue about drift up to date in the GitLab project"
     )
-    parser.add_argument(
-        "--repair",
-        metavar="KEY",
-        nargs="+",
-        action="extend",
-        default=[],
-        help="repair the objects with these keys, which are in the report, and change nothing else",
-    )
+    add_repair_argument(parser)
     parser.add_argument(
         "--wait",
         metavar="DURATION",
@@ -97,6 +90,18 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="time to wait for another run to end, such as 30m (default: do not wait)",
     )
     parser.set_defaults(run=run)
+
+
+def add_repair_argument(parser: argparse._ActionsContainer) -> None:
+    """Add `--repair`."""
+    parser.add_argument(
+        "--repair",
+        metavar="KEY",
+        nargs="+",
+        action="extend",
+        default=[],
+        help="repair the objects with these keys, which are in the report, and change nothing else",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""`usine fleet drift`: scan the stacks whose last drift scan is the oldest, and report on all."""
+"""`usine fleet drift`: scan the stacks whose last drift scan is the oldest, report on all, and repair what is named."""
 
 from __future__ import annotations
 
@@ -6,21 +6,26 @@ import argparse
 import datetime
 import math
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from model.problems import SpecError
 from model.reading.drift_ignores import IGNORES_FILE
+from model.texts import suggest
 from usine.commands.common import ROOT, report_problems
-from usine.commands.drift import CLEAN, COULD_NOT_TELL, DRIFT
+from usine.commands.drift import CLEAN, COULD_NOT_TELL, DRIFT, add_repair_argument
 from usine.commands.engine_stack import add_report_arguments, write_reports
 from usine.commands.fleet_open import WAIT, Fleet, add_fleet_arguments, add_workers_argument, open_fleet, print_report
+from usine.drift.findings import key_of
+from usine.drift.repair import RepairError
 from usine.engine.cli import EngineError
-from usine.fleet.records import ScanRecord
+from usine.fleet.records import RunRecord, ScanRecord
 from usine.fleet.report import drift_report
-from usine.fleet.running import Done, Workers
+from usine.fleet.running import Done, FleetJob, Workers
 from usine.report import as_json, markdown
+from usine.report.ids import NoticeId
 from usine.report.model import FOUNDATION, Report
 from usine.report.words import duration
 from usine.sticky.connection import StickyError
@@ -29,7 +34,7 @@ from usine.sticky.issue import keep
 _LONG_AGO: Final = datetime.datetime.min.replace(tzinfo=datetime.UTC)
 _EPILOG = """\
 exit code: 0 no stack differs, 2 drift, 1 a stack could not be read completely. The report has the last scan of each
-stack, also of those that this run did not scan.
+stack, also of those that this run did not scan. With --repair: 0 when the named objects are repaired, 1 otherwise.
 """
 
 
@@ -38,20 +43,23 @@ def register(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     parser = actions.add_parser(
         "drift",
         help="scan the stacks whose last scan is the oldest",
-        description="Run `usine drift` on a share of the stacks, the oldest scans first, and report on all stacks.",
+        description="Run `usine drift` on a share of the stacks, the oldest scans first, and report on all stacks. No "
+        "system and no state is changed, unless --repair names an object.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_fleet_arguments(parser)
     add_report_arguments(parser)
     add_workers_argument(parser)
-    parser.add_argument(
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
         "--share",
         metavar="FRACTION",
         type=_fraction,
         default=1.0,
         help="the part of the stacks to scan, such as 0.15 for all of them in a week of nightly scans (default: 1)",
     )
+    add_repair_argument(which)
     parser.add_argument("--ignore", metavar="FILE", type=Path, default=ROOT / IGNORES_FILE, help="as in `usine drift`")
     parser.add_argument("--issue", action="store_true", help="keep one issue about drift up to date, for all stacks")
     parser.set_defaults(run=run)
@@ -67,25 +75,31 @@ def run(args: argparse.Namespace) -> int:
         waves = fleet.settings.fleet.waves
         first = fleet.rollout(fleet.inputs(runs.get(None)), runs, scans).to_scan() if waves else frozenset()
         stacks = sorted(runs, key=lambda slug: (slug not in first, _ended(scans.get(slug)), slug or ""))
-        chosen = stacks[: math.ceil(len(stacks) * args.share)]
-        declared = {None, *(tenant.slug for tenant in fleet.platform.tenants)}
-        words = ("drift", "--wait", WAIT, "--ignore", str(args.ignore.resolve()))
-        jobs = [fleet.job(slug, runs[slug], *words, removed=slug not in declared) for slug in chosen]
+        repairs = _repairs(_last_reports(fleet, stacks, scans), args.repair) if args.repair else {}
+        chosen = list(repairs) or stacks[: math.ceil(len(stacks) * args.share)]
         workers = Workers(args.workers, ROOT, fleet.variables)
+        ended = []
         with workers.interruptible():
-            failed = [done for done in workers.run(jobs) if not _record(fleet, done)]
-        report, complete = _report(fleet, stacks, len(jobs), failed)
+            for done in workers.run(_jobs(fleet, chosen, runs, repairs, args.ignore)):
+                _record(fleet, done, repairing=bool(repairs))
+                ended.append(done)
+        # What was not repaired was scanned all the same.
+        failed = [] if repairs else [done for done in ended if done.report is None]
+        report, complete = _report(fleet, stacks, len(ended), failed)
         write_reports(report, args)
         if args.issue:
             print(keep(report, markdown.render(report, marker="usine:drift"), name=args.stack))
     except SpecError as error:
         return report_problems(error)
-    except (EngineError, OSError, StickyError) as error:
-        print(f"usine fleet drift: {error}", file=sys.stderr)
+    except (EngineError, RepairError, OSError, StickyError) as error:
+        for line in str(error).splitlines():
+            print(f"usine fleet drift: {line}", file=sys.stderr)
         return COULD_NOT_TELL
     print_report(report)
     if workers.stopped:
         return 130
+    if repairs:
+        return CLEAN if all(done.exit_code == 0 for done in ended) else COULD_NOT_TELL
     if failed or not complete:
         return COULD_NOT_TELL
     return DRIFT if report.entries else CLEAN
@@ -95,30 +109,65 @@ def _ended(scan: ScanRecord | None) -> datetime.datetime:
     return _LONG_AGO if scan is None else scan.ended
 
 
-def _record(fleet: Fleet, done: Done) -> bool:
-    """Record a scan; return False if the job gave no report."""
+def _repairs(scanned: Sequence[tuple[str | None, Report]], keys: Iterable[str]) -> dict[str | None, list[str]]:
+    """Return the keys to repair in each stack: in their last scans, these had findings with these keys.
+
+    Raises RepairError for keys that no stack has.
+    """
+    owners: dict[str, list[str | None]] = {}
+    for slug, report in scanned:
+        for one in report.entries:
+            owners.setdefault(key_of(one.action, one.tenant, one.system, one.type, one.name), []).append(slug)
+    found: dict[str | None, list[str]] = {}
+    problems = []
+    for key in dict.fromkeys(keys):
+        if key not in owners:
+            close = suggest(key, owners)
+            hint = f"; did you mean {close}?" if close else ""
+            problems.append(f"{key}: the last scan of no stack has a finding with this key{hint}")
+        for slug in owners.get(key, ()):
+            found.setdefault(slug, []).append(key)
+    if problems:
+        raise RepairError("\n".join(problems))
+    return found
+
+
+def _jobs(
+    fleet: Fleet,
+    chosen: Iterable[str | None],
+    runs: Mapping[str | None, RunRecord],
+    repairs: Mapping[str | None, Sequence[str]],
+    ignore: Path,
+) -> Iterator[FleetJob]:
+    declared = {None, *(tenant.slug for tenant in fleet.platform.tenants)}
+    for slug in chosen:
+        words = ("drift", "--wait", WAIT, "--ignore", str(ignore.resolve()))
+        repair = ("--repair", *repairs[slug]) if slug in repairs else ()
+        yield fleet.job(slug, runs[slug], *words, *repair, removed=slug not in declared)
+
+
+def _record(fleet: Fleet, done: Done, *, repairing: bool) -> None:
+    """Record a scan, if the job gave a report."""
     who = done.job.slug or FOUNDATION
+    if repairing:
+        print(done.job.log.read_text(encoding="utf-8", errors="replace"), end="")
+    if repairing and done.job.slug is None and (last := fleet.records.run(None)) is not None:
+        # Tenants refer to objects of the foundation, which a repair may have created again.
+        fleet.records.write_run(None, replace(last, objects=fleet.foundation_ids()))
     if done.report is None:
-        print(f"{who}: not scanned: {done.reason}", flush=True)
-        return False
-    found = len(done.report.entries)
-    complete = done.exit_code != COULD_NOT_TELL
-    scan = ScanRecord(datetime.datetime.now(datetime.UTC), found, complete)
+        print(f"{who}: not {'repaired' if repairing else 'scanned'}: {done.reason}", flush=True)
+        return
+    complete = not any(notice.rule == NoticeId.COULD_NOT_LOOK for notice in done.report.notices)
+    scan = ScanRecord(datetime.datetime.now(datetime.UTC), len(done.report.entries), complete)
     fleet.records.write_scan(done.job.slug, scan, as_json.render(done.report))
     print(f"{who}: {done.report.verdict} ({duration(done.seconds)})", flush=True)
-    return True
 
 
 def _report(fleet: Fleet, stacks: Iterable[str | None], scanned: int, failed: Iterable[Done]) -> tuple[Report, bool]:
     """Return the report of all stacks, and whether the last scan of each was complete."""
     scans: Mapping[str | None, ScanRecord] = fleet.records.scans()
     listed = list(stacks)
-    reports = [
-        (slug, as_json.load(text))
-        for slug in listed
-        if (scan := scans.get(slug)) is not None and scan.findings
-        if (text := fleet.records.report(slug)) is not None
-    ]
+    reports = _last_reports(fleet, listed, scans)
     known = [scans[slug] for slug in listed if slug in scans]
     facts = [("stacks", str(len(listed))), ("scanned now", str(scanned))]
     if known:
@@ -127,6 +176,18 @@ def _report(fleet: Fleet, stacks: Iterable[str | None], scanned: int, failed: It
         facts.append(("never scanned", str(len(listed) - len(known))))
     report = drift_report(fleet.layout.base, reports, facts, failed)
     return report, all(scan.complete for scan in known)
+
+
+def _last_reports(
+    fleet: Fleet, stacks: Iterable[str | None], scans: Mapping[str | None, ScanRecord]
+) -> list[tuple[str | None, Report]]:
+    """Return the reports of the last scans that have findings."""
+    return [
+        (slug, as_json.load(text))
+        for slug in stacks
+        if (scan := scans.get(slug)) is not None and scan.findings
+        if (text := fleet.records.report(slug)) is not None
+    ]
 
 
 def _fraction(text: str) -> float:

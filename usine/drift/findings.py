@@ -66,7 +66,7 @@ class DriftFinding:
     @property
     def object_key(self) -> str:
         """The key for `--repair`: the same in every scan, short, and safe in a shell."""
-        return _digest(self.kind.value, self.tenant or "", self.system, self.type, self.name)
+        return key_of(self.kind, self.tenant, self.system, self.type, self.name)
 
     @property
     def key(self) -> str:
@@ -96,5 +96,7 @@ class Unseen:
     why: str
 
 
-def _digest(*words: str) -> str:
+def key_of(kind: Action, tenant: str | None, system: str, type_: str, name: str) -> str:
+    """Return the key of an object with findings; an entry of a report has the same values."""
+    words = (kind.value, tenant or "", system, type_, name)
     return hashlib.sha256(json.dumps(words).encode()).hexdigest()[:_KEY_DIGITS]
