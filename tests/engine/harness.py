@@ -71,6 +71,8 @@ class Stack:
     overrides: dict[str, object] = dataclasses.field(default_factory=dict)
     #: Variables that replace the platform's own, such as a token with fewer rights.
     variables: dict[str, str] = dataclasses.field(default_factory=dict)
+    #: Keys of the settings file that configure the encryption by a key of Vault. Then the engine has no passphrase.
+    encryption: Mapping[str, str] = dataclasses.field(default_factory=dict)
     #: Whether the engine writes the state after each step, as without this harness. Only a test that interrupts a run
     #: needs that; for all others it writes the state once, at the end, which saves a third of the engine's time.
     checkpoints: bool = False
@@ -98,12 +100,16 @@ class Stack:
     def environment(self) -> dict[str, str]:
         """Return the environment of the engine and of the `usine` command."""
         once = {} if self.checkpoints else {"PULUMI_SKIP_CHECKPOINTS": "true"}
-        return {**self.lab.environment(), **once, **self.variables}
+        variables = {**self.lab.environment(), **once, **self.variables}
+        if self.encryption:
+            del variables["PULUMI_CONFIG_PASSPHRASE"]
+        return variables
 
     def _write_settings(self) -> None:
         settings = yaml.safe_load(self.lab.settings_text())
         settings["config"]["usine:projects"] = str(self.projects)
         settings["config"] |= self.overrides
+        settings |= self.encryption
         self.settings_file.write_text(yaml.safe_dump(settings), encoding="utf-8")
 
     def configure(self, **keys: object) -> None:

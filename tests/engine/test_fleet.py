@@ -1,10 +1,13 @@
 """`usine fleet` on the real engine: a stack per tenant. One tenant fails, one changes and one leaves.
 
-One system is enough, and quick.
+One system is enough, and quick. A key of that system encrypts the states, as in production: there is no passphrase.
 """
 
 from __future__ import annotations
 
+import base64
+import datetime
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,7 +28,8 @@ SLUGS = ("beta", "delta", "omega")
 @pytest.fixture
 def fleet(light_lab: TestLab, tmp_path: Path) -> Iterator[Stack]:
     """The stack of the foundation; `usine fleet` makes those of the tenants."""
-    stack = Stack(light_lab, "fleet", tmp_path / "fleet")
+    light_lab.vault.sys.enable_secrets_engine("transit")
+    stack = Stack(light_lab, "fleet", tmp_path / "fleet", encryption=key_in_vault(light_lab))
     stack.configure(systems=["vault"])
     for slug in SLUGS:
         stack.tenant(slug, BETA)
@@ -36,6 +40,27 @@ def fleet(light_lab: TestLab, tmp_path: Path) -> Iterator[Stack]:
     records = Records(state_storage(stack.environment), stack.name)
     records.storage.files.rm(records.storage.path(".usine", "fleet"), recursive=True)
     stack.close()
+    light_lab.vault.sys.disable_secrets_engine("transit")
+
+
+def key_in_vault(lab: TestLab) -> dict[str, str]:
+    """Make a key, and return what `pulumi stack init --secrets-provider` writes to the settings file."""
+    transit = lab.vault.secrets.transit
+    transit.create_key(name="states")
+    key = transit.encrypt_data(name="states", plaintext=base64.b64encode(os.urandom(32)).decode())
+    return {
+        "secretsprovider": "hashivault://states",
+        "encryptedkey": base64.b64encode(key["data"]["ciphertext"].encode()).decode(),
+    }
+
+
+def scan(stack: Stack, *arguments: str) -> Ended:
+    """Scan. The mount of the key that encrypts the states is nobody's."""
+    ignores = stack.folder / "drift-ignore.yaml"
+    ends = datetime.datetime.now(datetime.UTC).date() + datetime.timedelta(days=30)
+    rule = f"{{name: 'mount: transit', reason: The key of the states, owner: alice.martin, expires: {ends}}}"
+    ignores.write_text(f"ignores: [{rule}]", encoding="utf-8")
+    return usine(stack, "drift", "--ignore", str(ignores), *arguments)
 
 
 def stacks(stack: Stack) -> set[str]:
@@ -65,7 +90,7 @@ def test_each_tenant_has_a_stack_that_runs_fails_changes_and_leaves_alone(fleet:
 
     # Nothing differs, and the engine of no stack runs.
     assert "0 stacks run; 4 unchanged." in usine(fleet, "up").must().output
-    assert usine(fleet, "drift").must().output.endswith("No drift.\n")
+    assert scan(fleet).must().output.endswith("No drift.\n")
 
     # One tenant changes, and one is archived.
     fleet.tenant("beta", BETA.replace("dev: {", "essai: {stage: dev, cluster: nonprod-1}\n      dev: {", 1))
@@ -86,9 +111,13 @@ def test_each_tenant_has_a_stack_that_runs_fails_changes_and_leaves_alone(fleet:
     # A scan of a share finds what was changed by hand, and says whose it is.
     vault.sys.create_or_update_acl_policy("beta.env.essai", 'path "*" { capabilities = ["read"] }')
     report = fleet.folder / "drift.json"
-    found = usine(fleet, "drift", "--json", str(report))
+    found = scan(fleet, "--json", str(report))
     assert found.exit_code == 2, found.output
     entries = as_json.load(report.read_text(encoding="utf-8")).entries
     assert [(entry.action.value, entry.tenant, entry.name) for entry in entries] == [
         ("changed", "beta", "beta/vault/policy/env/essai")
     ]
+    # The report has the key for its repair.
+    key = entries[0].note.partition("--repair ")[2]
+    assert "repaired: beta/vault/policy/env/essai" in scan(fleet, "--repair", key).must().output
+    assert 'path "*"' not in vault.sys.read_policy("beta.env.essai")["data"]["rules"]
