@@ -193,10 +193,10 @@ def test_a_stack_is_created_with_the_key_of_its_settings_file(fake: Fake) -> Non
     kms = {"secretsprovider": "hashivault://usine", "encryptedkey": "dmF1bHQ6djE6YWJj"}
     fake.settings.write_text(yaml.safe_dump(document | kms), encoding="utf-8")
     Engine(fake.root, "prod.alpha", dict(os.environ), fake.settings).ensure_stack()
-    assert (fake.root / "calls").read_text(encoding="utf-8") == (
+    assert (
         "stack init --no-select --stack prod.alpha --non-interactive --secrets-provider hashivault://usine\n"
         f"settings of prod.alpha: {yaml.safe_dump(kms)}\n"
-    )
+    ) in (fake.root / "calls").read_text(encoding="utf-8")
 
 
 def test_a_stack_with_changes_is_not_moved(fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:

@@ -181,7 +181,7 @@ def open_stack_of(args: argparse.Namespace, slug: str | None) -> OpenStack:
         raise EngineError(f"{slug or FOUNDATION} has no stack in the fleet {engine.stack}: see `usine fleet status`")
     layout = _layout(args, stack.platform, engine.config_file)
     known = {None, *(tenant.slug for tenant in stack.platform.tenants)}
-    file = layout.write(slug, last.salt, removed=slug not in known)
+    file = layout.write(slug, last.salt, removed=slug not in known, alone=True)
     own = replace(engine, stack=layout.stack(slug), config_file=file)
     return replace(stack, settings=load_settings(file), engine=own)
 
