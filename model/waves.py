@@ -10,10 +10,14 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Wave:
-    """The tenants that it names, or a share of all tenants, above 0 and up to 1."""
+    """The tenants that it names, or a share of all tenants, above 0 and up to 1.
+
+    `probe` is a repository of each of its tenants: the next wave begins after a successful pipeline there. None: none.
+    """
 
     tenants: tuple[str, ...] = ()
     share: float = 0.0
+    probe: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,7 @@ class Need(Enum):
     ZONES = ("zones", "repositories that clusters pull from, and what their Argo CD reports",
              "usine/zones/*.py components/argocd/zone.py tests/zones/*.py")  # fmt: skip
     CREDENTIALS = ("issue 14", "credentials that jobs and readers use", "")
+    WAVES = ("waves", "pipelines that a wave of a fleet waits for", "usine/fleet/*.py")
     FLEET = ("issue 15", "child pipelines, and runs that are started again", "")
 
     def __init__(self, title: str, purpose: str, sources: str) -> None:

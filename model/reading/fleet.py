@@ -12,8 +12,9 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 from model.naming import all_names, names_of
-from model.problems import Finding
+from model.problems import Finding, KeyPath
 from model.quantities import render_cpu, render_size
+from model.reading.waves import check_probes
 from model.reserved import platform_names, reserved_namespaces, who_reserves_slug
 from model.settings import Settings
 from model.tenant import Environment, Quota, State, Tenant
@@ -153,16 +154,23 @@ def check_capacity(tenants: Iterable[Tenant], settings: Settings) -> Iterator[Fi
                 )
 
 
-def check_selection(tenants: Iterable[Tenant], settings: Settings) -> Iterator[str]:
-    """Yield a message for every tenant of the settings that does not exist."""
+def check_selection(tenants: Sequence[Tenant], settings: Settings) -> Iterator[tuple[KeyPath, str]]:
+    """Yield the path and a message for every tenant of the settings that does not exist, or cannot be what they say."""
     slugs = sorted({tenant.slug for tenant in tenants})
-    named_by = {
-        "tenants": settings.tenants or (),
-        "catalogue.first": settings.catalogue.first,
-        "tenantCredentials": settings.tenant_credentials,
-        "fleet.waves": [slug for wave in settings.fleet.waves for slug in wave.tenants],
-    }
-    for key, named in named_by.items():
-        for slug in named:
-            if slug not in slugs:
-                yield f"usine:{key}: no such tenant: {show(slug)}; {did_you_mean(slug, slugs)}"
+    for key, path, slug in _named(settings):
+        if slug not in slugs:
+            yield path, f"usine:{key}: no such tenant: {show(slug)}; {did_you_mean(slug, slugs)}"
+    yield from check_probes(settings.fleet.waves, tenants)
+
+
+def _named(settings: Settings) -> Iterator[tuple[str, KeyPath, str]]:
+    """Yield each tenant that the settings name, after the key and its path."""
+    for index, slug in enumerate(settings.tenants or ()):
+        yield "tenants", ("tenants", index), slug
+    for index, slug in enumerate(settings.catalogue.first):
+        yield "catalogue.first", ("catalogue", "first", index), slug
+    for slug in settings.tenant_credentials:
+        yield "tenantCredentials", ("tenantCredentials", slug), slug
+    for number, wave in enumerate(settings.fleet.waves):
+        for index, slug in enumerate(wave.tenants):
+            yield "fleet.waves", ("fleet", "waves", number, "tenants", index), slug

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from model.problems import START, Finding, KeyPath, Problem, SpecError, locate
+from model.problems import Finding, KeyPath, Problem, SpecError, locate
 from model.reading.complete import Completer
 from model.reading.convert import Converter, Outline
 from model.reading.explain import explain
@@ -23,6 +23,7 @@ from model.reading.fleet import check_fleet, check_selection
 from model.reading.json_schema import json_schema
 from model.reading.schema import API_VERSION, KIND, TENANT_SECTION, TenantSection
 from model.reading.section import Words
+from model.reading.settings_load import locate_in_settings
 from model.reading.yaml_reader import MAX_PROBLEMS, Examined, Suspect, examine, read
 from model.settings import Settings
 from model.tenant import Tenant
@@ -36,7 +37,7 @@ def load(folder: Path, settings: Settings) -> tuple[Tenant, ...]:
     """Return the tenants of a folder, sorted by slug.
 
     Raises SpecError with every problem of every file: of the text, of single fields, across fields and across files.
-    Problems of the folder itself, and of `settings.tenants`, are at line 1.
+    Problems of the folder itself are at line 1, those of the tenants that the settings name at their place there.
     """
     with _no_collection():
         return _load(folder, settings)
@@ -76,7 +77,7 @@ def _load(folder: Path, settings: Settings) -> tuple[Tenant, ...]:
     problems += reader.all_problems()
     unreadable = len(tenants) < len(files)
     if not unreadable:  # a tenant that seems unknown may be in a file that cannot be read
-        problems += [Problem(settings.source, *START, message) for message in check_selection(tenants, settings)]
+        problems += locate_in_settings(settings, check_selection(tenants, settings))
     if problems:
         raise SpecError(problems)
     return tuple(tenants)

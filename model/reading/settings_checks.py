@@ -136,7 +136,7 @@ def build_settings(
         tenant_credentials={slug: _generations(listed) for slug, listed in file.tenant_credentials.items()},
         limits=Limits(**limits),
         changes=_changes(file),
-        fleet=to_fleet(file.fleet, note),
+        fleet=to_fleet(file.fleet, systems, note),
         tenants=None if file.tenants is None else tuple(file.tenants),
         foundation=FoundationMode(file.foundation),
         projects=Path(file.projects),

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -78,6 +78,26 @@ def settings_from_config(config: Mapping[str, str], *, stack: str) -> Settings:
     return settings
 
 
+def locate_in_settings(settings: Settings, found: Iterable[tuple[KeyPath, str]]) -> list[Problem]:
+    """Return problems that appear with the tenants: their paths below the name space, and messages.
+
+    At line 1 if the settings are not from a file, as the engine's are.
+    """
+    findings = [Finding(settings.source, _in_file(path), message) for path, message in found]
+    if not findings:
+        return []
+    try:
+        places = examine(_read(Path(settings.source)), settings.source, nulls=True).places
+    except SpecError:
+        places = {}
+    return [locate(finding, places) for finding in findings]
+
+
+def _in_file(path: KeyPath) -> KeyPath:
+    """Return the path in the file of a path below the name space."""
+    return ("config", f"{_PREFIX}{path[0]}", *path[1:]) if path else ("config",)
+
+
 def _read(path: Path) -> bytes:
     try:
         with path.open("rb") as stream:
@@ -131,11 +151,8 @@ def _nulls(value: object, path: KeyPath) -> Iterator[KeyPath]:
 def _check(keys: Mapping[str, object], source: str, stack: str) -> tuple[Settings | None, list[Finding]]:
     findings: list[Finding] = []
 
-    def in_file(path: KeyPath) -> KeyPath:
-        return ("config", f"{_PREFIX}{path[0]}", *path[1:]) if path else ("config",)
-
     note: Callable[[KeyPath, str], None] = lambda path, message: findings.append(  # noqa: E731 - a name for one use
-        Finding(source, in_file(path), message)
+        Finding(source, _in_file(path), message)
     )
     values = dict(keys)
     for path in _nulls(values, ()):
@@ -151,7 +168,7 @@ def _check(keys: Mapping[str, object], source: str, stack: str) -> tuple[Setting
         for finding in explain(error, source, _schema(), lead=_PREFIX):
             # What an archetype has from its parent is reported where the parent states it.
             if finding.path[:1] != ("archetypes",) or holds(keys, finding.path):
-                findings.append(Finding(source, in_file(finding.path), finding.message, finding.at_key))
+                findings.append(Finding(source, _in_file(finding.path), finding.message, finding.at_key))
         return None, findings
     if findings:
         return None, findings

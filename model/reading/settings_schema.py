@@ -279,6 +279,7 @@ class WaveSection(Section):
 
     tenants: Annotated[list[str], Field(min_length=1)] | None = None
     share: f.Fraction | None = None
+    probe: v.NameText | None = None
 
 
 class FleetSection(Section):

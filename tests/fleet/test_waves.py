@@ -10,8 +10,8 @@ import pytest
 
 from model.waves import FleetSettings, Hold, Wave, wave_of
 from usine.fleet.planning import FleetPlan, make_fleet_plan
-from usine.fleet.records import Inputs, Result, RunRecord, ScanRecord
-from usine.fleet.waves import Rollout
+from usine.fleet.records import Inputs, ProbeRecord, ProbeResult, Result, RunRecord, ScanRecord
+from usine.fleet.waves import Probe, Rollout
 
 NOW = datetime.datetime(2026, 11, 30, 9, tzinfo=datetime.UTC)
 OLD, NEW = (Inputs(program, "settings", "file", "ids") for program in ("old", "new"))
@@ -28,17 +28,22 @@ def clean(hours: int = 1, findings: int = 0, *, complete: bool = True) -> ScanRe
     return ScanRecord(NOW - HOUR * hours, findings, complete)
 
 
+def pipeline(result: ProbeResult = ProbeResult.SUCCESS, hours: int = 1, repository: str = "chain") -> ProbeRecord:
+    return ProbeRecord(repository, 7, NOW - HOUR * hours, result)
+
+
 def rollout(
     settings: FleetSettings = WAVES,
     runs: Mapping[str | None, RunRecord] | None = None,
     scans: Mapping[str | None, ScanRecord] | None = None,
     holds: Mapping[str, Hold] | None = None,
     inputs: Mapping[str | None, Inputs] | None = None,
+    probes: Mapping[str | None, ProbeRecord] | None = None,
 ) -> tuple[Rollout, FleetPlan]:
     """A change of the program on the tenants canary, early, other and last."""
     wanted = {**dict.fromkeys(["canary", "early", "other", "last", None], NEW), **(inputs or {})}
     known = {**dict.fromkeys(wanted, run()), **(runs or {})}
-    made = Rollout(settings, wanted, known, scans or {}, holds or {}, NOW)
+    made = Rollout(settings, wanted, known, scans or {}, holds or {}, NOW, probes or {})
     return made, made.apply_to(make_fleet_plan(wanted, known))
 
 
@@ -96,6 +101,43 @@ def test_a_wave_waits_for_a_clean_scan_of_the_one_before(scan: ScanRecord | None
     else:
         assert (ready(plan), waits(plan)["early"]) == (set(), f"wave 1 comes first: {why}: canary")
         assert made.to_scan() == ({"canary"} if why.startswith("no ") else set()), "scanned before others"
+
+
+@pytest.mark.parametrize(
+    ("probe", "why"),
+    [
+        (None, "no finished pipeline since its run: canary/chain"),
+        (pipeline(hours=5), "no finished pipeline since its run: canary/chain"),
+        (pipeline(hours=-1), "no finished pipeline since its run: canary/chain"),
+        (pipeline(repository="other"), "no finished pipeline since its run: canary/chain"),
+        (pipeline(ProbeResult.FAILED), "pipeline 7 of canary/chain failed"),
+        (pipeline(ProbeResult.CANCELED), "pipeline 7 of canary/chain was canceled"),
+        (pipeline(ProbeResult.UNKNOWN), "pipeline 7 of canary/chain has no known result"),
+        (pipeline(), None),
+    ],
+)
+def test_a_wave_waits_for_a_successful_pipeline_of_the_one_before(probe: ProbeRecord | None, why: str | None) -> None:
+    settings = FleetSettings((Wave(("canary",), probe="chain"), Wave(("early", "other"))), scanned=False)
+    probes: dict[str | None, ProbeRecord] = {} if probe is None else {"canary": probe}
+    made, plan = rollout(settings, {"canary": run(NEW)}, probes=probes)
+    if why is None:
+        assert (ready(plan), made.to_probe()) == ({"early", "other"}, {}), "the next wave has no probe"
+    else:
+        assert (ready(plan), waits(plan)["early"]) == (set(), f"wave 1 comes first: {why}")
+        assert made.to_probe() == {"canary": Probe("chain", NOW - HOUR * 5)}
+
+
+def test_a_probe_is_asked_for_from_the_first_run_of_the_version_until_the_next_wave_begins() -> None:
+    settings = FleetSettings((Wave(("canary", "early"), probe="chain"),), soak=HOUR * 24, scanned=False)
+    made, plan = rollout(settings)
+    assert made.to_probe() == {}, "the change has not come there yet"
+    runs: dict[str | None, RunRecord] = {"canary": run(NEW, since=9)}
+    made, _ = rollout(settings, runs, probes={"canary": pipeline(hours=8)})
+    assert made.to_probe() == {"canary": Probe("chain", NOW - HOUR * 9)}, "a later run of the version changes nothing"
+    runs["early"] = run(NEW)
+    made, plan = rollout(settings, runs, probes=dict.fromkeys(["canary", "early"], pipeline()))
+    assert "have to last until" in waits(plan)["last"]
+    assert set(made.to_probe()) == {"canary", "early"}, "a later pipeline may fail"
 
 
 def test_a_wave_waits_until_the_changes_of_the_one_before_have_lasted() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,11 +12,12 @@ from hypothesis import strategies as st
 from model.naming import all_names
 from model.problems import SpecError
 from model.reading import fleet
+from model.reading.settings_load import load_settings
 from model.reserved import platform_names
 from model.settings import Endpoint, Settings, System
 from model.tenant import Quota, State
 from tests import factories
-from tests.spec.helpers import BODY, HEAD, SETTINGS, file, load_texts, problems_of
+from tests.spec.helpers import BODY, HEAD, LAB, SETTINGS, file, load_texts, problems_of
 
 GIB = 1024**3
 
@@ -178,6 +180,39 @@ def test_selected_tenants_exist() -> None:
     assert "usine:tenants" in problem.message
     assert "did you mean teleservice?" in problem.message
     assert len(load_texts(files, dataclasses.replace(SETTINGS, tenants=("aa",)))) == 2
+
+
+def test_what_the_settings_say_of_tenants_is_reported_at_its_place(tmp_path: Path) -> None:
+    text = """\
+  usine:tenants:
+    - aa
+    - ab
+  usine:fleet:
+    waves:
+      - {tenants: [aa, bb], probe: ap}
+      - {tenants: [old], probe: api}
+      - tenants: [mirror, gone]
+        probe: api
+"""
+    path = tmp_path / "Pulumi.test.yaml"
+    path.write_text(LAB.read_text(encoding="utf-8").replace("config:\n", "config:\n" + text), encoding="utf-8")
+    mirror = "repositories:\n  api: {mirror: {url: https://forge.example.fr/a.git, schedule: 0 3 * * *}}\n"
+    files = {
+        "aa.yaml": file("aa"),
+        "bb.yaml": file("bb", "repositories:\n  ap: {}\n"),
+        "mirror.yaml": file("mirror", mirror),
+        "old.yaml": file("old", "state: suspended\n" + BODY),
+    }
+    assert [str(problem).removeprefix(f"{path}:") for problem in problems_of(files, load_settings(path))] == [
+        '5:7: usine:tenants: no such tenant: "ab"; allowed: aa, bb, mirror, old',
+        '8:36: usine:fleet.waves[0].probe: aa has no repository "ap"; did you mean api? Allowed: api, deploy',
+        "9:33: usine:fleet.waves[1].probe: old is suspended: it has no pipelines",
+        '10:27: usine:fleet.waves: no such tenant: "gone"; allowed: aa, bb, mirror, old',
+        "11:16: usine:fleet.waves[2].probe: api of mirror is a mirror: "
+        "people outside the platform decide what its pipelines do",
+    ]
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert lines[7][35:].startswith("ap}")
 
 
 def test_order_of_files_changes_nothing() -> None:

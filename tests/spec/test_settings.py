@@ -167,6 +167,13 @@ def test_a_problem_is_reported_at_its_line(tmp_path: Path, old: str, new: str, m
         assert any(part in lines[matching[0].line - 1] for part in new.strip().splitlines()), str(matching[0])
 
 
+def test_a_probe_needs_gitlab(tmp_path: Path) -> None:
+    more = "config:\n  usine:fleet: {waves: [{tenants: [a], probe: chaine}]}\n"
+    text = TEXT.replace("config:\n", more).replace(", gitlab, ", ", ")
+    messages = [p.message for p in found(tmp_path, text)]
+    assert "usine:fleet.waves[0].probe: a probe is a pipeline: it needs gitlab in usine:systems" in messages
+
+
 @pytest.mark.parametrize("text", ["", "config: []\n", "- x\n", "config: {usine:systems: [}\n", "\0"])
 def test_files_that_are_no_settings(tmp_path: Path, text: str) -> None:
     assert found(tmp_path, text)

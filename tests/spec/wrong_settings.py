@@ -62,6 +62,17 @@ WRONG = [
     ("usine:zones: [lab]", "usine:zones: [lab]\n  usine:fleet: {waves: [{tenants: [a]}, {tenants: [a]}]}", "twice"),
     ("usine:zones: [lab]", "usine:zones: [lab]\n  usine:fleet: {waves: [{share: 0.6}, {share: 0.5}]}", "more than 1"),
     ("usine:zones: [lab]", "usine:zones: [lab]\n  usine:fleet: {waves: [{share: 2}]}", "usine:fleet.waves[0].share"),
+    (
+        "usine:zones: [lab]",
+        "usine:zones: [lab]\n  usine:fleet: {waves: [{share: 0.1, probe: chaine}]}",
+        "usine:fleet.waves[0].probe: a wave with a probe names its tenants",
+    ),
+    ("usine:zones: [lab]", "usine:zones: [lab]\n  usine:fleet: {waves: [{tenants: [a], probe: A b}]}", "a name here"),
+    (
+        "usine:zones: [lab]",
+        "usine:zones: [lab]\n  usine:fleet: {waves: [{tenants: [a], prob: a}]}",
+        "did you mean probe?",
+    ),
     ("usine:zones: [lab]", "usine:zones: [lab]\n  usine:fleet: {soak: 1 day}", "such as 8h"),
     ("usine:zones: [lab]", "usine:zones: [lab]\n  usine:fleet: {longestHold: 30}", "did you mean 30d?"),
     (

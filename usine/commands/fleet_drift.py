@@ -11,9 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from model.naming import names_of
 from model.problems import SpecError
 from model.reading.drift_ignores import IGNORES_FILE
 from model.texts import suggest
+from usine.clients.connections import Connections, below
+from usine.clients.errors import ClientError
 from usine.commands.common import ROOT, report_problems
 from usine.commands.drift import CLEAN, COULD_NOT_TELL, DRIFT, add_repair_argument
 from usine.commands.engine_stack import add_report_arguments, write_reports
@@ -21,12 +24,14 @@ from usine.commands.fleet_open import WAIT, Fleet, add_fleet_arguments, add_work
 from usine.drift.findings import key_of
 from usine.drift.repair import RepairError
 from usine.engine.cli import EngineError
-from usine.fleet.records import RunRecord, ScanRecord
+from usine.fleet.probes import read_probe
+from usine.fleet.records import ProbeResult, RunRecord, ScanRecord
 from usine.fleet.report import drift_report
 from usine.fleet.running import Done, FleetJob, Workers
+from usine.fleet.waves import Probe
 from usine.report import as_json, markdown
 from usine.report.ids import NoticeId
-from usine.report.model import FOUNDATION, Report
+from usine.report.model import FOUNDATION, Notice, Report, Severity
 from usine.report.words import duration
 from usine.sticky.connection import StickyError
 from usine.sticky.issue import keep
@@ -73,7 +78,8 @@ def run(args: argparse.Namespace) -> int:
         runs = fleet.records.runs()
         # A wave of a change may wait for the scans of the one before.
         waves = fleet.settings.fleet.waves
-        first = fleet.rollout(fleet.inputs(runs.get(None)), runs, scans).to_scan() if waves else frozenset()
+        rollout = fleet.rollout(fleet.inputs(runs.get(None)), runs, scans) if waves else None
+        first = frozenset() if rollout is None else rollout.to_scan()
         stacks = sorted(runs, key=lambda slug: (slug not in first, _ended(scans.get(slug)), slug or ""))
         repairs = _repairs(_last_reports(fleet, stacks, scans), args.repair) if args.repair else {}
         chosen = list(repairs) or stacks[: math.ceil(len(stacks) * args.share)]
@@ -85,7 +91,10 @@ def run(args: argparse.Namespace) -> int:
                 ended.append(done)
         # What was not repaired was scanned all the same.
         failed = [] if repairs else [done for done in ended if done.report is None]
-        report, complete = _report(fleet, stacks, len(ended), failed)
+        asked = {} if rollout is None or repairs or workers.stopped else rollout.to_probe()
+        probes = tuple(_read_probes(fleet, asked))
+        report, complete = _report(fleet, stacks, len(ended), failed, probes)
+        complete = complete and not any(notice.rule == NoticeId.COULD_NOT_LOOK for notice in probes)
         write_reports(report, args)
         if args.issue:
             print(keep(report, markdown.render(report, marker="usine:drift"), name=args.stack))
@@ -163,7 +172,36 @@ def _record(fleet: Fleet, done: Done, *, repairing: bool) -> None:
     print(f"{who}: {done.report.verdict} ({duration(done.seconds)})", flush=True)
 
 
-def _report(fleet: Fleet, stacks: Iterable[str | None], scanned: int, failed: Iterable[Done]) -> tuple[Report, bool]:
+def _read_probes(fleet: Fleet, probes: Mapping[str, Probe]) -> Iterator[Notice]:
+    """Record the pipelines that the next wave waits for; yield a notice for each that keeps it waiting."""
+    if not probes:
+        return
+    client = Connections(below(ROOT, fleet.settings.endpoints), fleet.variables).gitlab()
+    tenants = {tenant.slug: tenant for tenant in fleet.platform.tenants}
+    for slug, probe in probes.items():
+        path = names_of(tenants[slug]).repository_path(fleet.settings.gitlab.root, probe.repository)
+        branch = next(one.default_branch for one in tenants[slug].repositories if one.name == probe.repository)
+        try:
+            found = read_probe(client, path, branch, probe)
+        except ClientError as error:
+            text = f"the pipelines of {path} could not be read: {error}"
+            print(f"{slug}: {text}", flush=True)
+            yield Notice(NoticeId.COULD_NOT_LOOK, Severity.ERROR, text, tenant=slug)
+            continue
+        if found is None:
+            print(f"{slug}: no finished pipeline of {path} since its run", flush=True)
+            continue
+        fleet.records.write_probe(slug, found)
+        text = f"pipeline {found.pipeline} of {path} {found.result.words}"
+        print(f"{slug}: {text}", flush=True)
+        if found.result is not ProbeResult.SUCCESS:
+            remedy = "correct the change; a later pipeline that succeeds lets the next wave begin"
+            yield Notice(NoticeId.FLEET, Severity.WARNING, text, remedy=remedy, tenant=slug)
+
+
+def _report(
+    fleet: Fleet, stacks: Iterable[str | None], scanned: int, failed: Iterable[Done], notices: Iterable[Notice]
+) -> tuple[Report, bool]:
     """Return the report of all stacks, and whether the last scan of each was complete."""
     scans: Mapping[str | None, ScanRecord] = fleet.records.scans()
     listed = list(stacks)
@@ -174,7 +212,7 @@ def _report(fleet: Fleet, stacks: Iterable[str | None], scanned: int, failed: It
         facts.append(("oldest scan", f"{min(scan.ended for scan in known):%Y-%m-%d %H:%M} UTC"))
     if len(known) < len(listed):
         facts.append(("never scanned", str(len(listed) - len(known))))
-    report = drift_report(fleet.layout.base, reports, facts, failed)
+    report = drift_report(fleet.layout.base, reports, facts, failed, notices)
     return report, all(scan.complete for scan in known)
 
 

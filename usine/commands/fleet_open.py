@@ -104,6 +104,7 @@ class Fleet:
             {tenant.slug: tenant.hold for tenant in self.platform.tenants if tenant.hold is not None},
             datetime.datetime.now(datetime.UTC),
             self.pins.keys(),
+            self.records.probes() if any(wave.probe for wave in self.settings.fleet.waves) else {},
         )
 
     def plan(self, runs: Mapping[str | None, RunRecord], *, every: bool = False, waits: bool = True) -> FleetPlan:

@@ -116,9 +116,45 @@ class ScanRecord:
     complete: bool
 
 
+class ProbeResult(enum.StrEnum):
+    """How the pipeline of a probe ended, in GitLab's words. `UNKNOWN`: any other word."""
+
+    SUCCESS = "success"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    UNKNOWN = "unknown"
+
+    @property
+    def words(self) -> str:
+        """What a sentence about a pipeline says of it."""
+        return _PROBE_WORDS[self]
+
+
+_PROBE_WORDS: Final = {
+    ProbeResult.SUCCESS: "succeeded",
+    ProbeResult.FAILED: "failed",
+    ProbeResult.CANCELED: "was canceled",
+    ProbeResult.UNKNOWN: "has no known result",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeRecord:
+    """The last finished pipeline of a probe when GitLab was asked: its id, and when it was created, in UTC.
+
+    `repository` is the tenant's repository that it is of.
+    """
+
+    repository: str
+    pipeline: int
+    created: datetime.datetime
+    result: ProbeResult
+
+
 _errors: Final = partial(storage_errors, "the records beside the state")
 _RUN: Final = TypeAdapter(RunRecord)
 _SCAN: Final = TypeAdapter(ScanRecord)
+_PROBE: Final = TypeAdapter(ProbeRecord)
 _COUNTS: Final = TypeAdapter(dict[str, int])
 
 
@@ -158,6 +194,10 @@ class Records:
             names = [name.removesuffix(_SUFFIX) for name in self.storage.names(*self._folder("runs"))]
         return tuple(sorted(name for name in names if name != _FOUNDATION))
 
+    def probes(self) -> dict[str | None, ProbeRecord]:
+        """Return the last pipeline of each probe."""
+        return self._all("probes", _PROBE.validate_json)
+
     def write_run(self, slug: str | None, record: RunRecord) -> None:
         """Record a run."""
         with _errors():
@@ -172,6 +212,11 @@ class Records:
                 self.storage.remove(*self._path("reports", slug))
             self.storage.write(_SCAN.dump_json(record), *self._path("scans", slug))
 
+    def write_probe(self, slug: str, record: ProbeRecord) -> None:
+        """Record the last pipeline of a probe."""
+        with _errors():
+            self.storage.write(_PROBE.dump_json(record), *self._path("probes", slug))
+
     def report(self, slug: str | None) -> str | None:
         """Return the report of the last drift scan; None if it had no findings."""
         with _errors():
@@ -181,7 +226,7 @@ class Records:
     def remove(self, slug: str | None) -> None:
         """Remove the records of a stack that does not exist any more."""
         with _errors():
-            for kind in ("runs", "scans", "reports"):
+            for kind in ("runs", "scans", "reports", "probes"):
                 self.storage.remove(*self._path(kind, slug))
 
     def write_removals(self, run: str, slug: str | None, counts: Mapping[str, int]) -> None:

@@ -70,9 +70,13 @@ def fleet_report(
 
 
 def drift_report(
-    base: str, scans: Sequence[tuple[str | None, Report]], facts: Sequence[tuple[str, str]], failed: Iterable[Done]
+    base: str,
+    scans: Sequence[tuple[str | None, Report]],
+    facts: Sequence[tuple[str, str]],
+    failed: Iterable[Done],
+    more: Iterable[Notice] = (),
 ) -> Report:
-    """Return the report of the last drift scans of all stacks. `failed` are the jobs that gave no report."""
+    """Return the report of the last drift scans of all stacks, with `more` notices. `failed` gave no report."""
     entries = by_risk(entry for _, report in scans for entry in report.entries)
     notices = [_of_tenant(notice, slug) for slug, report in scans for notice in report.notices]
     gaps = [_failure(done, "could not be scanned", Severity.ERROR) for done in failed]
@@ -82,7 +86,7 @@ def drift_report(
         verdict += f" {plural(len(gaps), 'stack')} could not be scanned."
     credentials = _credentials(report for _, report in scans)
     return Report(
-        Kind.DRIFT, f"usine fleet drift: {base}", verdict, tuple(facts), entries, (*gaps, *notices), credentials
+        Kind.DRIFT, f"usine fleet drift: {base}", verdict, tuple(facts), entries, (*gaps, *more, *notices), credentials
     )
 
 

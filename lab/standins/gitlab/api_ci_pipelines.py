@@ -8,7 +8,7 @@ from typing import Any, Literal
 from lab.standins.gitlab import access, ci_jobs, ci_pipelines, git_push, users
 from lab.standins.gitlab.ci_pipelines import NoPipelineError, PipelineRequest
 from lab.standins.gitlab.errors import forbidden, invalid, not_found
-from lab.standins.gitlab.params import Bool, Hash, Hashes, Paging, Params, Text
+from lab.standins.gitlab.params import Bool, Hash, Hashes, Moment, Paging, Params, Text
 from lab.standins.gitlab.repositories import repository
 from lab.standins.gitlab.routing import Call, Router
 from lab.standins.gitlab.site import GitLabSite, now
@@ -34,6 +34,10 @@ class PipelineFilter(Paging):
     username: Text = None
     name: Text = None
     yaml_errors: Bool = None
+    updated_after: Moment = None
+    updated_before: Moment = None
+    created_after: Moment = None
+    created_before: Moment = None
     order_by: Literal["id", "status", "ref", "updated_at", "user_id"] = "id"
     sort: Literal["asc", "desc"] = "desc"
 
@@ -113,9 +117,9 @@ def find(call: Call, id_: str, pipeline_id: int, level: int = access.REPORTER) -
 
 
 @router.get("/projects/{id}/pipelines", anonymous=True)
-@needed_by(Need.PIPELINE)
+@needed_by(Need.PIPELINE, Need.WAVES)
 def list_pipelines(call: Call, id: str, given: PipelineFilter) -> Any:
-    """List the pipelines of a project, newest first."""
+    """List the pipelines of a project, newest first; child pipelines only if asked for."""
     project = call.project(id, access.REPORTER)
     user = call.store.first("user", username_key=given.username.lower()) if given.username else None
 
@@ -124,13 +128,18 @@ def list_pipelines(call: Call, id: str, given: PipelineFilter) -> Any:
         scopes = {
             "running": one["status"] == "running",
             "pending": one["status"] == "pending",
-            "finished": one["status"] in ci_jobs.DONE,
+            "finished": one["status"] in ci_jobs.DONE - {"skipped"},
             "branches": not one["tag"],
             "tags": one["tag"],
         }
         return (
-            (given.scope is None or scopes[given.scope])
-            and all(getattr(given, name) in {None, shown[name]} for name in ("status", "ref", "sha", "source", "name"))
+            (one["source"] != "parent_pipeline" or given.source == "parent_pipeline")
+            and (given.scope is None or scopes[given.scope])
+            and all(getattr(given, name) in {None, shown[name]} for name in ("status", "sha", "source", "name"))
+            # Also those of merge requests from this branch (PipelineRefFilterIncludingReservedRefNames).
+            and given.ref in {None, shown["ref"], one["ref"]}
+            and (given.updated_after or "") <= one["updated_at"] <= (given.updated_before or "9")
+            and (given.created_after or "") <= one["created_at"] <= (given.created_before or "9")
             and (given.username is None or (user is not None and one["user_id"] == user["id"]))
             and (given.yaml_errors is None or bool(one["yaml_errors"]) is given.yaml_errors)
         )
@@ -186,7 +195,7 @@ def run(call: Call, project: Document, name: str, source: str, variables: list[D
 
 
 @router.get("/projects/{id}/pipelines/{pipeline_id}", anonymous=True)
-@needed_by(Need.PIPELINE)
+@needed_by(Need.PIPELINE, Need.WAVES)
 def get_pipeline(call: Call, id: str, pipeline_id: int) -> Any:
     """Return one pipeline."""
     return whole(call.site, find(call, id, pipeline_id)[1])

@@ -66,6 +66,32 @@ def test_a_push_creates_a_pipeline(live: LiveGitLab, seeded: Any, tmp_path: Path
     assert len(pipelines(seeded)) == 3
 
 
+def test_lists_of_pipelines(live: LiveGitLab, seeded: Any) -> None:
+    runner = project_runner(live, seeded)
+    child = "child: {trigger: {include: [{local: child.yml}], strategy: depend}}\n"
+    commit(seeded, {"child.yml": SIMPLE, ".gitlab-ci.yml": child}, message="[skip ci]")
+    first = seeded.pipelines.create({"ref": "main"})
+    runner.finish(runner.must_take(), "failed")
+    (below,) = pipelines(seeded, source="parent_pipeline")
+    failed, skipped = pipelines(seeded)
+    assert (failed.id, failed.status, skipped.status) == (first.id, "failed", "skipped")
+    assert below.id not in {failed.id, skipped.id}
+    assert [one.id for one in pipelines(seeded, scope="finished")] == [first.id], "skipped is not finished"
+    both, after = [skipped.id, failed.id], failed.updated_at
+    assert [one.id for one in pipelines(seeded, updated_after=after)] == [first.id]
+    assert [one.id for one in pipelines(seeded, updated_before=after, created_before=after)] == sorted(both)[::-1]
+    assert [one.id for one in pipelines(seeded, created_after=skipped.created_at)] == sorted(both)[::-1]
+    assert pipelines(seeded, created_after="2099-01-01T00:00:00+01:00") == []
+    branch = commit(seeded, {"a": "a"}, branch="side", start_branch="main", message="[skip ci]")
+    rules = "job: {script: [x], rules: [{if: '$CI_PIPELINE_SOURCE == \"merge_request_event\"'}]}\n"
+    commit(seeded, {".gitlab-ci.yml": rules}, branch="side", message="[skip ci]")
+    seeded.mergerequests.create({"source_branch": "side", "target_branch": "main", "title": "x"})
+    assert branch
+    assert ("refs/merge-requests/1/head", "merge_request_event") in {
+        (one.ref, one.source) for one in pipelines(seeded, ref="side")
+    }, "also of merge requests from the branch"
+
+
 def test_stages_run_in_order(live: LiveGitLab, seeded: Any) -> None:
     runner = project_runner(live, seeded)
     text = """
