@@ -37,6 +37,7 @@ def register(subparsers):
     parser = subparsers.add_parser("up")
     for name in ("--stack", "--settings", "--json", "--wait"):
         parser.add_argument(name)
+    parser.add_argument("--run", dest="run_id")
     parser.set_defaults(run=run)
 
 
@@ -78,7 +79,8 @@ class Fleet:
 
     def status(self) -> dict[str, str]:
         """Return the state of the newest pipelines, by source."""
-        found = self.repository.project.pipelines.list(order_by="id", sort="desc", get_all=True)[:2]
+        pipelines = self.repository.project.pipelines
+        found = [pipelines.list(**which)[0] for which in ({}, {"source": "parent_pipeline"})]
         return {one.source: one.status for one in found}
 
 

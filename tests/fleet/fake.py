@@ -27,6 +27,8 @@ with open("calls", "a") as calls:
     repair = words[words.index("--repair"):] if "--repair" in words else []
     calls.write(" ".join([named["--stack"], command, *repair]) + "\\n")
 print("said by usine " + command + " of " + named["--stack"])
+if int(named.get("--run", 0)) < answer.get("later", 0):
+    sys.exit(5)
 if answer.get("signal"):
     signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
     os.kill(os.getppid(), signal.SIGINT)

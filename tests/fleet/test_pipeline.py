@@ -18,10 +18,11 @@ from tests.fleet.fake import SLUGS, Fake, destroyed
 from tests.spec.helpers import ROOT
 from usine import cli
 from usine.commands import fleet_pipeline
+from usine.engine.storage import state_storage
 from usine.fleet.layout import Layout
 from usine.fleet.pipeline import LONGEST, SHARED, ChildPipeline
 from usine.fleet.planning import FleetTask
-from usine.fleet.records import Inputs
+from usine.fleet.records import Inputs, Records
 from usine.report import as_json
 from usine.report.model import Report
 
@@ -122,8 +123,8 @@ def test_gitlab_reads_the_file(fleet: Fake) -> None:
         assert resolved["environment"].get("action", "start") == ("start" if changes else "access")
         assert resolved["environment"]["name"] == "prod"
     # None is the one of the job that waits for this pipeline (prod/fleet): both would wait for ever.
-    groups = [job["resource_group"] for job in jobs.values()]
-    assert groups == ["prod", *(f"prod.{slug}" for slug in SLUGS), "prod/report"]
+    groups = [job.get("resource_group") for job in jobs.values()]
+    assert groups == ["prod", *(f"prod.{slug}" for slug in SLUGS), None]
 
 
 def test_the_file_has_no_variable_and_no_credential(fleet: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,8 +142,8 @@ def test_more_tenants_than_jobs_share_them(fleet: Fake) -> None:
     assert list(jobs) == ["foundation", "tenants 1/2", "tenants 2/2", "report"]
     words = command(jobs["tenants 1/2"])
     assert words[-6:] == ["--among", "alpha", "--among", "delta", "--workers", "3"]
-    groups = [job["resource_group"] for job in jobs.values()]
-    assert groups == ["prod", "prod/tenants-1", "prod/tenants-2", "prod/report"]
+    groups = [job.get("resource_group") for job in jobs.values()]
+    assert groups == ["prod", "prod/tenants-1", "prod/tenants-2", None]
     assert set(play(jobs).values()) == {0}
     assert merged(fleet).verdict == "5 stacks run: 5 applied; 0 unchanged."
 
@@ -165,7 +166,7 @@ def test_tenants_follow_when_the_foundation_created_objects_again(fleet: Fake) -
     fleet.calls()
     fleet.tenant("beta", "members: {admin: [bob.durand]}\n")
     jobs = write(fleet, run="2")
-    assert list(jobs) == ["foundation", "tenants 1/2", "tenants 2/2", "report"]
+    assert list(jobs) == ["foundation", "tenant beta", "tenants 1/1", "report"]
     fleet.state("2")
     assert set(play(jobs).values()) == {0}
     assert sorted(fleet.calls()) == ["prod up", *(f"prod.{slug} up" for slug in SLUGS)]
@@ -250,13 +251,47 @@ def test_a_job_of_an_older_pipeline_sets_nothing_back(fleet: Fake, capsys: pytes
     fleet.tenant("beta")
     fleet.calls()
     capsys.readouterr()
-    assert cli.main(command(old["tenant beta"])) == 1
+    assert cli.main(command(old["tenant beta"])) == 0
     assert "not run, because a later pipeline has run them: beta" in capsys.readouterr().out
     assert cli.main(command(old["tenant alpha"])) == 0, "nothing has changed since"
     assert fleet.calls() == []
     # The same files in a new commit are a change of their own.
     assert set(play(write(fleet, run="11")).values()) == {0}
     assert fleet.calls() == ["prod.beta up"]
+
+
+def test_a_stack_that_a_later_pipeline_runs_meanwhile_is_left_to_it(
+    fleet: Fake, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert set(play(write(fleet)).values()) == {0}
+    for slug in SLUGS:
+        fleet.tenant(slug, "labels: {a: b}\n")
+    jobs = write(fleet, run="2")
+    # `usine up --run` finds out under the lock of the stack.
+    fleet.answers(beta={"later": 3}, delta={"later": 2})
+    capsys.readouterr()
+    assert set(play(jobs).values()) == {0}, "the later pipeline reports on it"
+    assert "not run, because a later pipeline has run them: beta" in capsys.readouterr().out
+    records = Records(state_storage({"PULUMI_BACKEND_URL": f"file://{fleet.root}"}), "prod")
+    assert {slug: run.run for slug, run in records.runs().items()} == {
+        None: "1", "alpha": "2", "beta": "1", "delta": "2", "gamma": "2"
+    }  # fmt: skip
+    assert list(write(fleet, run="4")) == ["tenant beta", "report"]
+
+
+def test_a_pipeline_leaves_out_what_a_later_one_has_run(fleet: Fake) -> None:
+    assert set(play(write(fleet, run="9")).values()) == {0}
+    fleet.tenant("beta", "labels: {a: b}\n")
+    assert list(write(fleet, run="8")) == ["nothing"]
+
+
+def test_a_tenant_that_changed_itself_shares_no_job_with_those_of_a_change_of_the_platform(fleet: Fake) -> None:
+    assert set(play(write(fleet)).values()) == {0}
+    (fleet.root / "components" / "a.py").write_text("2", encoding="utf-8")
+    fleet.tenant("delta", "labels: {a: b}\n")
+    jobs = write(fleet, "--jobs", "2", run="2")
+    assert list(jobs) == ["foundation", "tenant delta", "tenants 1/1", "report"]
+    assert jobs["tenant delta"]["resource_group"] == "prod.delta"
 
 
 # Removals ---------------------------------------------------------------------------------------------------------
@@ -280,7 +315,13 @@ def test_the_jobs_of_a_run_add_up_what_they_remove(fleet: Fake) -> None:
     # Starting a job again does not start the count again, but another run does.
     assert cli.main(command(jobs["tenant delta"])) == 1
     assert cli.main([*command(jobs["tenant delta"]), "--allow-removals", "vault:index/policy:Policy=90"]) == 0
-    assert cli.main(command(write(fleet, run="3")["tenant gamma"])) == 0
+    later = write(fleet, run="3")["tenant gamma"]
+    assert cli.main(command(later)) == 1, "nor does another run, within the hour"
+    hour = 3601 * 10**9
+    for path in (fleet.root / ".usine" / "fleet" / "prod" / "removals" / "2").iterdir():
+        slug, moment, _ = path.name.split(".")
+        path.rename(path.with_name(f"{slug}.{int(moment) - hour}.json"))
+    assert cli.main(command(later)) == 0
 
 
 def test_removals_of_old_runs_are_removed(fleet: Fake) -> None:
@@ -288,7 +329,7 @@ def test_removals_of_old_runs_are_removed(fleet: Fake) -> None:
     new = time.time_ns()
     for run, name in (("7", f"alpha.{new - 91 * 24 * 3600 * 10**9}.json"), ("8", f"alpha.{new}.json")):
         (folder / run).mkdir(parents=True)
-        (folder / run / name).write_text('{"x": 60}', encoding="utf-8")
+        (folder / run / name).write_text('{"x": 6}', encoding="utf-8")
     assert set(play(write(fleet)).values()) == {0}
     assert [path.parent.name for path in folder.glob("*/*")] == ["8"]
 

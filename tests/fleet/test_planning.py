@@ -112,6 +112,13 @@ def test_records_are_read_back_and_removed(storage: Storage) -> None:
     assert Records(storage, "test").runs() == {}, "another fleet beside it"
 
 
+def test_a_run_of_an_older_pipeline_replaces_no_record_of_a_later_one(storage: Storage) -> None:
+    records = Records(storage, "prod")
+    for written, kept in (("9", "9"), ("10", "10"), ("9", "10"), ("", "")):
+        records.write_run("alpha", dataclasses.replace(run(), run=written))
+        assert records.runs()["alpha"].run == kept, "a person without a pipeline decides"
+
+
 def test_a_record_that_cannot_be_read_does_not_exist(storage: Storage) -> None:
     records = Records(storage, "prod")
     records.write_run("alpha", run())

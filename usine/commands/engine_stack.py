@@ -38,6 +38,7 @@ from usine.rules.mass_removal import parse_allowance
 from usine.rules.reading import allowances
 
 _DURATION = re.compile(r"(?P<number>[0-9]{1,6})(?P<unit>[smh])")
+_RUN_ID = re.compile(r"[A-Za-z0-9-]{1,40}")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours"}
 
 
@@ -198,6 +199,13 @@ def add_allowance_argument(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="allow this run to remove N objects of a kind: tenant=3, vault:index/policy:Policy=12; repeatable",
     )
+
+
+def run_id(text: str) -> str:
+    """Parse the id of a run, such as that of a pipeline. Raises argparse.ArgumentTypeError."""
+    if not _RUN_ID.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"expected up to 40 letters, digits and dashes, found {text!r}")
+    return text
 
 
 def add_wait_argument(parser: argparse.ArgumentParser) -> None:

@@ -35,7 +35,6 @@ FOLDER = Path("out") / "fleet"
 VERSIONS = FOLDER / "versions"
 #: How long a stack waits for another run of the same stack.
 WAIT = "10m"
-_RUN_ID = re.compile(r"[A-Za-z0-9-]{1,40}")
 _NUMBER = re.compile(r"[1-9][0-9]{0,6}")
 
 
@@ -209,13 +208,6 @@ def positive(text: str) -> int:
     if not _NUMBER.fullmatch(text):
         raise argparse.ArgumentTypeError(f"expected a whole number from 1, found {text!r}")
     return int(text)
-
-
-def run_id(text: str) -> str:
-    """Parse the id of a run, such as that of a pipeline. Raises argparse.ArgumentTypeError."""
-    if not _RUN_ID.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"expected up to 40 letters, digits and dashes, found {text!r}")
-    return text
 
 
 def print_report(report: Report) -> None:

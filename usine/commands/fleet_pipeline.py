@@ -9,14 +9,13 @@ from pathlib import Path
 
 from model.problems import SpecError
 from usine.commands.common import ROOT, find_tenant, read_waivers_beside, report_problems
-from usine.commands.engine_stack import write_files
+from usine.commands.engine_stack import run_id, write_files
 from usine.commands.fleet_open import (
     Fleet,
     add_fleet_arguments,
     add_workers_argument,
     open_fleet,
     positive,
-    run_id,
 )
 from usine.commands.fleet_plan import lines_of
 from usine.engine.cli import EngineError
@@ -100,8 +99,10 @@ def _render(fleet: Fleet, args: argparse.Namespace) -> str | None:
         print(f"refused: {notice.text}\n  {notice.remedy}")
     if refusals:
         return None
-    foundation = [task for task in plan.tasks if task.slug is None]
-    tenants = [task for task in plan.tasks if task.slug is not None][: args.limit]
+    # What a later pipeline has run has nothing to do in this one.
+    tasks = [task for task in plan.tasks if task.last is None or not task.last.is_later(args.run_id)]
+    foundation = [task for task in tasks if task.slug is None]
+    tenants = [task for task in tasks if task.slug is not None][: args.limit]
     # The foundation may create objects again that tenants refer to: these tenants then need a run, too.
     needed = {task.slug for task in (*plan.tasks, *(one.task for one in plan.waiting))}
     others = [slug for slug in inputs if slug and slug not in needed] if foundation and args.limit is None else []

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from model.problems import SpecError
 from usine.commands.common import ROOT, read_waivers_beside, report_problems
-from usine.commands.engine_stack import add_allowance_argument, add_report_arguments, write_reports
-from usine.commands.fleet_open import Fleet, add_fleet_arguments, open_fleet, print_report, run_id
+from usine.commands.engine_stack import add_allowance_argument, add_report_arguments, run_id, write_reports
+from usine.commands.fleet_open import Fleet, add_fleet_arguments, open_fleet, print_report
 from usine.commands.fleet_up import exit_code, later_notices
 from usine.engine.cli import EngineError
 from usine.engine.sources import commit_of
@@ -65,7 +65,11 @@ def _report(fleet: Fleet, args: argparse.Namespace) -> tuple[Report, tuple[Resul
     ended = {slug: _done(fleet, slug, record) for slug, record in runs.items() if record.run == args.run_id}
     ended |= {slug: _done(fleet, slug, None) for slug in _removed(fleet, declared | runs.keys())}
     plan = fleet.plan(runs)
-    waiting = [task for task in plan.tasks if task.slug not in ended]
+    waiting = [
+        task
+        for task in plan.tasks
+        if task.slug not in ended and (task.last is None or not task.last.is_later(args.run_id))
+    ]
     later = [one for one in plan.waiting if one.task.slug not in ended]
     unblocked = [one for one in later if not one.blocked]
     stacks = len(declared | runs.keys() | ended.keys())

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from model.problems import SpecError
 from model.texts import enumerate_words
 from usine.commands.common import ROOT, find_tenant, read_waivers_beside, report_problems
-from usine.commands.engine_stack import add_allowance_argument, add_report_arguments, write_reports
+from usine.commands.engine_stack import add_allowance_argument, add_report_arguments, run_id, write_reports
 from usine.commands.fleet_open import (
     WAIT,
     Fleet,
@@ -20,12 +20,12 @@ from usine.commands.fleet_open import (
     open_fleet,
     positive,
     print_report,
-    run_id,
 )
 from usine.commands.fleet_plan import SHOWN, by_why, lines_of
 from usine.diff.repository import GitError
 from usine.engine.cli import EngineError
 from usine.engine.moving import refuse_unfinished_move
+from usine.engine.order import OVERTAKEN
 from usine.engine.sources import commit_of
 from usine.fleet.planning import FleetPlan, FleetTask, WaitingTask
 from usine.fleet.records import Result, RunRecord
@@ -140,6 +140,8 @@ class _Run:
     runs: Mapping[str | None, RunRecord] = field(default_factory=dict)
     commit: str | None = field(default_factory=lambda: commit_of(ROOT))
     ended: list[Done] = field(default_factory=list)
+    #: The stacks that a later pipeline has run while this run was waiting for their lock.
+    overtaken: list[str | None] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
 
     @classmethod
@@ -165,7 +167,7 @@ class _Run:
                     break
                 # The foundation may have created objects again that tenants refer to, and the next wave may begin.
                 plan = self._plan()
-        begun = {done.job.slug for done in self.ended}
+        begun = {done.job.slug for done in self.ended} | set(self.overtaken)
         tasks = {task.slug for task in plan.tasks}
         waiting = {one.task.slug for one in plan.waiting}
         named = [one for one in plan.waiting if not one.blocked or self._chosen(one.task)]
@@ -202,7 +204,7 @@ class _Run:
 
     def _next(self, plan: FleetPlan) -> Sequence[FleetTask]:
         """Return the stacks to run next: the foundation, then those of `--first`, then all others that may run."""
-        begun = {done.job.slug for done in self.ended}
+        begun = {done.job.slug for done in self.ended} | set(self.overtaken)
         left = [
             task for task in plan.tasks if task.slug not in begun and self._chosen(task) and not self._is_late(task)
         ]
@@ -224,15 +226,19 @@ class _Run:
         return task.last is not None and task.last.is_later(self.args.run_id or "")
 
     def _late(self, plan: FleetPlan) -> Iterator[Notice]:
-        late = [task.slug or FOUNDATION for task in plan.tasks if self._chosen(task) and self._is_late(task)]
+        late = {task.slug for task in plan.tasks if self._chosen(task) and self._is_late(task)} | set(self.overtaken)
         if late:
-            text = f"not run, because a later pipeline has run them: {enumerate_words(late, SHOWN)}"
-            yield Notice(NoticeId.FLEET, Severity.WARNING, text, remedy="run the default branch")
+            names = sorted(slug or FOUNDATION for slug in late)
+            text = f"not run, because a later pipeline has run them: {enumerate_words(names, SHOWN)}"
+            print(text)
+            yield Notice(NoticeId.FLEET_WAITS, Severity.INFO, text, remedy="that pipeline has a newer commit")
 
     def _stacks(self, tasks: Sequence[FleetTask], count: RemovalCount) -> bool:
         """Run stacks; return whether others may follow."""
         by_slug = {task.slug: task for task in tasks}
         extra = [word for kind, number in self.args.allow_removals for word in ("--allow-removals", f"{kind}={number}")]
+        if self.args.run_id:
+            extra += ["--run", self.args.run_id]
         # Each job writes the settings file of its stack only when it begins.
         jobs = (
             self.fleet.job(
@@ -252,8 +258,11 @@ class _Run:
             return not (count.exceeded or self._too_many_failed())
 
         for done in self.workers.run(jobs, go_on):
-            self.ended.append(done)
             task = by_slug[done.job.slug]
+            if done.exit_code == OVERTAKEN:
+                self.overtaken.append(task.slug)
+                continue
+            self.ended.append(done)
             result = result_of(done)
             print(f"{task.slug or FOUNDATION}: {result.value} in {duration(done.seconds)}: {why_of(done)}", flush=True)
             self._record(task, done, result)

@@ -26,6 +26,7 @@ from usine.commands.engine_stack import (
     make_guardrails,
     open_stack,
     recover_stack,
+    run_id,
     tell,
     write_files,
     write_reports,
@@ -37,8 +38,10 @@ from usine.engine.cli import EngineError
 from usine.engine.guarded import Outcome, Status, guarded_up
 from usine.engine.lock import HeldLock, hold
 from usine.engine.log_ins import end_log_ins
+from usine.engine.order import OVERTAKEN, LaterRunError, refuse_older_run
 from usine.engine.recover import adopt_kept, adopt_late
 from usine.engine.report import run_report
+from usine.engine.storage import NoStorageError, state_storage
 from usine.report import as_json, html
 from usine.report.ids import NoticeId
 from usine.report.model import Action, Notice, Report, Severity
@@ -52,7 +55,8 @@ _EXIT = {Status.APPLIED: 0, Status.REFUSED: 1, Status.FAILED: 1, Status.PARTIAL:
 
 _EPILOG = """\
 exit code: 0 everything was applied, 1 refused or failed and nothing was applied, 4 some objects were applied and others
-failed (when a system fails, the others go on), or a zone was not published, 130 interrupted.
+failed (when a system fails, the others go on), or a zone was not published, 5 a later pipeline has run this stack and
+nothing was changed (--run), 130 interrupted.
 """
 
 
@@ -73,6 +77,13 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--plan", metavar="FILE", type=Path, help="apply exactly the plan of `usine preview --out FILE`, or refuse"
     )
+    parser.add_argument(
+        "--run",
+        metavar="ID",
+        dest="run_id",
+        type=run_id,
+        help="the id of the pipeline: nothing is changed if a later one has run this stack",
+    )
     parser.add_argument("--expect-no-changes", action="store_true", help="exit with code 1 when anything was changed")
     parser.set_defaults(run=run)
 
@@ -86,11 +97,16 @@ def run(args: argparse.Namespace) -> int:
         plan = load_plan(args.plan) if args.plan else None
         stack = open_stack(args)
         with hold(stack.engine, wait=args.wait, say=partial(_say, console)) as lock:
+            if args.run_id:
+                refuse_older_run(state_storage(stack.engine.environment), stack.engine.stack, args.run_id)
             path = _REPORTS / f"{lock.owner.since:%Y%m%dT%H%M%SZ}-{stack.engine.stack.replace('/', '-')}"
             outcome, notices = _apply(stack, lock, args, plan, _beside(path, ".log"), console)
     except SpecError as error:
         return report_problems(error)
-    except EngineError as error:
+    except LaterRunError as error:
+        print(f"usine up: {error}", file=sys.stderr)
+        return OVERTAKEN
+    except (EngineError, NoStorageError) as error:
         print(f"usine up: {error}", file=sys.stderr)
         return 1
     report = run_report(outcome, f"usine up: {stack.engine.stack}", facts(stack, lock), (*stack.notices, *notices))

@@ -45,7 +45,13 @@ class ChildPipeline:
     now: bool = False
 
     def render(self, tasks: Sequence[FleetTask], first: Sequence[str] = (), others: Sequence[str] = ()) -> str:
-        """Return the text of the file.
+        """Return the text of the file; the arguments are those of `document`."""
+        return yaml.safe_dump(self.document(tasks, first, others), sort_keys=False, width=LONGEST)
+
+    def document(
+        self, tasks: Sequence[FleetTask], first: Sequence[str] = (), others: Sequence[str] = ()
+    ) -> dict[str, object]:
+        """Return the content of the file.
 
         Args:
             tasks: the stacks that need a run, in their order.
@@ -60,34 +66,46 @@ class ChildPipeline:
             }
         slugs = [task.slug for task in tasks if task.slug]
         found |= self._tenants("first", [slug for slug in slugs if slug in first])
-        later = [slug for slug in slugs if slug not in first]
-        found |= self._tenants("tenants", [*later, *others], len(later))
-        document: dict[str, object] = {
+        # Those that changed themselves have jobs of their own: they wait for no other tenant and no other pipeline.
+        own = [task.slug for task in tasks if task.slug and task.slug not in first and not task.by_platform]
+        platform = [slug for slug in slugs if slug not in first and slug not in own]
+        # If there are many, they share the jobs with all others.
+        alone = len(own) if len(own) <= self.jobs // 2 else 0
+        for slug in own[:alone]:
+            found |= self._job_of("tenants", slug)
+        later = [*own[alone:], *platform]
+        found |= self._tenants("tenants", [*later, *others], len(later), self.jobs - alone)
+        return {
             "include": [{"local": SHARED}],
             "stages": ["foundation", "first", "tenants", "report"],
             **(found | {"report": self._report()} if found else {"nothing": _NOTHING}),
         }
-        return yaml.safe_dump(document, sort_keys=False, width=LONGEST)
 
-    def _tenants(self, stage: str, slugs: Sequence[str], certain: int | None = None) -> Mapping[str, object]:
-        """Return the jobs of a stage. The first `certain` tenants need a run (all: None)."""
+    def _tenants(
+        self, stage: str, slugs: Sequence[str], certain: int | None = None, most: int | None = None
+    ) -> Mapping[str, object]:
+        """Return up to `most` jobs of a stage. The first `certain` tenants need a run (all: None)."""
         certain = len(slugs) if certain is None else certain
-        count = min(self.jobs, certain + math.ceil((len(slugs) - certain) / _OTHERS_IN_A_JOB))
+        most = self.jobs if most is None else most
+        count = min(most, certain + math.ceil((len(slugs) - certain) / _OTHERS_IN_A_JOB))
         found: dict[str, object] = {}
         for number in range(1, count + 1):
             group = slugs[number - 1 :: count]
-            words = [
-                "--only",
-                "tenants",
-                *(["--now"] if self.now else []),
-                *(word for slug in group for word in ("--among", slug)),
-            ]
             if len(group) == 1:
-                found[f"tenant {group[0]}"] = self._job(stage, self.layout.stack(group[0]), *words)
+                found |= self._job_of(stage, group[0])
             else:
                 shared = f"{self.layout.base}/{stage}-{number}"
-                found[f"{stage} {number}/{count}"] = self._job(stage, shared, *words, "--workers", str(self.workers))
+                words = (*self._among(group), "--workers", str(self.workers))
+                found[f"{stage} {number}/{count}"] = self._job(stage, shared, *words)
         return found
+
+    def _job_of(self, stage: str, slug: str) -> Mapping[str, object]:
+        """Return the job of one tenant: no other job runs its stack at the same time."""
+        return {f"tenant {slug}": self._job(stage, self.layout.stack(slug), *self._among([slug]))}
+
+    def _among(self, slugs: Sequence[str]) -> Sequence[str]:
+        chosen = (word for slug in slugs for word in ("--among", slug))
+        return ["--only", "tenants", *(["--now"] if self.now else []), *chosen]
 
     def _job(self, stage: str, group: str, *words: str) -> dict[str, object]:
         return {
@@ -102,9 +120,8 @@ class ChildPipeline:
         """Return the last job, which merges the reports of all."""
         files = {form: f"out/fleet.{end}" for form, end in (("json", "json"), ("html", "html"), ("markdown", "md"))}
         return {
-            "extends": ".stack",
+            "extends": ".look",
             "stage": "report",
-            "resource_group": f"{self.layout.base}/report",
             "environment": {"name": self.layout.base, "action": "access"},
             "script": [self._command("report", *(word for form in files for word in (f"--{form}", files[form])))],
             "rules": [{"if": _CONDITION, "when": "always"}],

@@ -12,6 +12,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -21,6 +22,7 @@ from pydantic import TypeAdapter
 from pulumi_facts.checkpoint import resources_of
 from pulumi_facts.urns import address_of
 from usine.engine.cli import short_name
+from usine.engine.order import is_later
 from usine.engine.storage import Storage, storage_errors
 
 #: Requests to the storage at the same time: a record is small, and a request to an object store takes some 20 ms.
@@ -103,8 +105,8 @@ class RunRecord:
         return (self.inputs.program, self.inputs.settings) == (wanted.program, wanted.settings)
 
     def is_later(self, run: str) -> bool:
-        """Return whether this is of a later pipeline than `run`: GitLab's ids only grow."""
-        return self.run.isdecimal() and run.isdecimal() and int(self.run) > int(run)
+        """Return whether this is of a later pipeline than `run`."""
+        return is_later(self.run, run)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,8 +201,12 @@ class Records:
         return self._all("probes", _PROBE.validate_json)
 
     def write_run(self, slug: str | None, record: RunRecord) -> None:
-        """Record a run."""
+        """Record a run, unless a later pipeline has recorded one meanwhile."""
         with _errors():
+            known = self.storage.read(*self._path("runs", slug)) if record.run else None
+            with suppress(ValueError):
+                if known is not None and _RUN.validate_json(known).is_later(record.run):
+                    return
             self.storage.write(_RUN.dump_json(record), *self._path("runs", slug))
 
     def write_scan(self, slug: str | None, record: ScanRecord, report: str) -> None:
@@ -240,6 +246,11 @@ class Records:
         with _errors():
             return [name for name in self.storage.names(*self._folder("removals"), run) if name.endswith(_SUFFIX)]
 
+    def removal_runs(self) -> list[str]:
+        """Return the ids of the runs with removals."""
+        with _errors():
+            return self.storage.names(*self._folder("removals"))
+
     def removals(self, run: str, name: str) -> dict[str, int]:
         """Return the content of a file with removals."""
         with _errors():
@@ -250,8 +261,7 @@ class Records:
         with _errors():
             for run in self.storage.names(*self._folder("removals")):
                 for name in self.removal_names(run):
-                    moment = name.removesuffix(_SUFFIX).rpartition(".")[2]
-                    if moment.isdecimal() and int(moment) / 1e9 < (now - _KEPT).timestamp():
+                    if removed_at(name) < now - _KEPT:
                         self.storage.remove(*self._folder("removals"), run, name)
 
     def _all(self, kind: str, parse: Callable[[bytes], _Record]) -> dict[str | None, _Record]:
@@ -274,6 +284,13 @@ class Records:
 
     def _path(self, kind: str, slug: str | None) -> tuple[str, ...]:
         return (*self._folder(kind), f"{_FOUNDATION if slug is None else slug}{_SUFFIX}")
+
+
+def removed_at(name: str) -> datetime.datetime:
+    """Return when the removals in a file were recorded; a file without a time is from now."""
+    moment = name.removesuffix(_SUFFIX).rpartition(".")[2]
+    seconds = int(moment) / 1e9 if moment.isdecimal() else time.time()
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC)
 
 
 def digest_of(parts: Iterable[str]) -> str:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import datetime
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from model.settings import Settings
 from pulumi_facts.data_bearing import superseded
 from pulumi_facts.generations import generation_of
 from usine.fleet.planning import FleetTask
-from usine.fleet.records import Records
+from usine.fleet.records import Records, removed_at
 from usine.report.ids import NoticeId
 from usine.report.model import Action, Entry, Notice, Severity
 from usine.rules.mass_removal import TENANT, Removal, mass_removals
+
+#: How long the removals of a run count for other runs.
+WINDOW: Final = datetime.timedelta(hours=1)
 
 
 def leaving_tenants(tasks: Iterable[FleetTask], archived: Collection[str]) -> frozenset[str]:
@@ -107,11 +112,17 @@ class RemovalCount:
 
 @dataclass
 class SharedRemovals:
-    """What all jobs of one run of the fleet have removed, in the records. Each file is read once."""
+    """What all jobs of one run of the fleet have removed, in the records, and those of other runs in the last hour.
+
+    Pipelines run at the same time, and a schedule starts one after the other: each of them would have a limit of its
+    own. Each file is read once.
+    """
 
     records: Records
     run: str
-    known: dict[str, Counter[str]] = field(default_factory=dict)
+    known: dict[tuple[str, str], Counter[str]] = field(default_factory=dict)
+    #: Runs whose removals were all too old when this one looked first: such a run has ended.
+    _past: set[str] = field(default_factory=set)
 
     def add(self, slug: str | None, counted: Mapping[str, int]) -> None:
         """Record what the run of a stack removed. Raises EngineError."""
@@ -119,7 +130,13 @@ class SharedRemovals:
 
     def total(self) -> Counter[str]:
         """Return the sum. Raises EngineError, also for a file that cannot be read: it may have any number."""
-        for name in self.records.removal_names(self.run):
-            if name not in self.known:
-                self.known[name] = Counter(self.records.removals(self.run, name))
-        return sum(self.known.values(), Counter())
+        since = datetime.datetime.now(datetime.UTC) - WINDOW
+        found: set[tuple[str, str]] = set()
+        for run in {self.run, *self.records.removal_runs()} - self._past:
+            names = [name for name in self.records.removal_names(run) if run == self.run or removed_at(name) > since]
+            if not names and run != self.run:
+                self._past.add(run)
+            found.update((run, name) for name in names)
+        for run, name in found - self.known.keys():
+            self.known[run, name] = Counter(self.records.removals(run, name))
+        return sum((self.known[one] for one in found), Counter())

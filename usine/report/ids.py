@@ -78,7 +78,7 @@ MEANINGS: Final[Mapping[NoticeId, tuple[str, str]]] = {
         "what was published to the repository of a zone, and what its clusters report",
     ),
     NoticeId.FLEET: ("run and drift scan", "a stack of the fleet failed, was refused, or was not run"),
-    NoticeId.FLEET_WAITS: ("run", "a tenant is held, or the wave of its fleet has not begun"),
+    NoticeId.FLEET_WAITS: ("run", "a tenant is held, its wave has not begun, or a later pipeline has run it"),
     NoticeId.LOCK_LOST: ("run", "the run lost its lock and stopped"),
     NoticeId.INTERRUPTED: ("run", "the run was interrupted"),
     NoticeId.COULD_NOT_LOOK: ("drift scan", "a part of a system could not be read"),
