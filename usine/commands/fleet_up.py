@@ -231,7 +231,7 @@ class _Run:
             names = sorted(slug or FOUNDATION for slug in late)
             text = f"not run, because a later pipeline has run them: {enumerate_words(names, SHOWN)}"
             print(text)
-            yield Notice(NoticeId.FLEET_WAITS, Severity.INFO, text, remedy="that pipeline has a newer commit")
+            yield Notice(NoticeId.FLEET_WAITS, Severity.WARNING, text, remedy="that pipeline has a newer commit")
 
     def _stacks(self, tasks: Sequence[FleetTask], count: RemovalCount) -> bool:
         """Run stacks; return whether others may follow."""
