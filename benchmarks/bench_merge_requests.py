@@ -231,14 +231,15 @@ class Simulation:
             tasks = [task.slug for task in self._tasks(number, commit) if task.slug in chosen]
             lanes = Queue(self.clock, 0)
             for lane in range(_WORKERS):
-                self.clock.begin(self._lane(tasks[lane::_WORKERS], number, commit, lanes), rank=number)
+                self.clock.begin(self.lane(tasks[lane::_WORKERS], number, commit, lanes), rank=number)
             for _ in range(_WORKERS):
                 yield lanes
         self.protected.give()
         group.give()
         ended.give()
 
-    def _lane(self, slugs: Sequence[str | None], number: int, commit: dict[str | None, Inputs], done: Queue) -> Steps:
+    def lane(self, slugs: Sequence[str | None], number: int, commit: dict[str | None, Inputs], done: Queue) -> Steps:
+        """Run stacks one after the other, as a worker of a job does."""
         for slug in slugs:
             yield self.locks[slug]
             if self.newest[slug] <= number:

@@ -25,6 +25,21 @@ def test_each_change_is_applied_by_one_run_of_a_stack_at_a_time(merge: str, layo
     assert done.most_pipelines == 1 or layout == "fleet"
 
 
+def test_pipelines_with_shared_jobs_meet_at_the_lock_of_a_stack() -> None:
+    crowd = Case("merge commit", "fleet", 240, tenants=70, runners=60, hours=0.2, platform=0.3, people=0.4, seed=3)
+    done = Simulation(crowd).simulate()
+    assert done.most_pipelines > 10
+    assert {slug: run.inputs for slug, run in done.runs.items()} == done.main
+
+
+def test_an_older_pipeline_sets_no_stack_back() -> None:
+    simulation = Simulation(SMALL)
+    simulation.newest["t1"] = 9
+    simulation.clock.begin(simulation.lane(["t1", "t2"], 3, simulation.main, Queue(simulation.clock, 0)))
+    simulation.clock.run()
+    assert [slug for slug, run in simulation.runs.items() if run.run == "3"] == ["t2"]
+
+
 def together(layout: str, *tenants: str) -> Simulation:
     """Merge requests of these tenants at the same moment."""
     simulation = Simulation(replace(SMALL, layout=layout))

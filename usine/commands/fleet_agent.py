@@ -20,7 +20,8 @@ from rich.console import Console
 from model.problems import SpecError
 from usine.commands import fleet_up
 from usine.commands.common import ROOT, report_problems
-from usine.commands.fleet_open import Fleet, add_fleet_arguments, open_fleet, run_id
+from usine.commands.engine_stack import run_id
+from usine.commands.fleet_open import Fleet, add_fleet_arguments, open_fleet
 from usine.engine.cli import EngineError
 from usine.engine.moving import refuse_unfinished_move
 from usine.fleet.layout import stack_of

@@ -14,8 +14,8 @@ from model.problems import SpecError
 from model.settings import System
 from model.texts import enumerate_words
 from usine.commands.common import ROOT, read_waivers_beside, report_problems
-from usine.commands.engine_stack import write_files
-from usine.commands.fleet_open import Fleet, add_fleet_arguments, open_fleet, positive, run_id
+from usine.commands.engine_stack import run_id, write_files
+from usine.commands.fleet_open import Fleet, add_fleet_arguments, open_fleet, positive
 from usine.commands.fleet_pipeline import in_checkout
 from usine.commands.fleet_plan import SHOWN, lines_of
 from usine.engine.cli import EngineError
