@@ -43,7 +43,7 @@ def rollout(
     """A change of the program on the tenants canary, early, other and last."""
     wanted = {**dict.fromkeys(["canary", "early", "other", "last", None], NEW), **(inputs or {})}
     known = {**dict.fromkeys(wanted, run()), **(runs or {})}
-    made = Rollout(settings, wanted, known, scans or {}, holds or {}, NOW, probes or {})
+    made = Rollout(settings, wanted, known, scans or {}, holds or {}, NOW, probes=probes or {})
     return made, made.apply_to(make_fleet_plan(wanted, known))
 
 

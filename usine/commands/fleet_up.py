@@ -237,17 +237,18 @@ class _Run:
         """Run stacks; return whether others may follow."""
         by_slug = {task.slug: task for task in tasks}
         extra = [word for kind, number in self.args.allow_removals for word in ("--allow-removals", f"{kind}={number}")]
-        if self.args.run_id:
-            extra += ["--run", self.args.run_id]
+        run = ("--run", self.args.run_id) if self.args.run_id else ()
+        versions = self.fleet.pinned.versions
         # Each job writes the settings file of its stack only when it begins.
         jobs = (
             self.fleet.job(
                 task.slug,
                 task.last,
                 "up",
-                *("--wait", WAIT, *extra),
+                # The version that a tenant is pinned to may not know the option.
+                *("--wait", WAIT, *extra, *(() if task.slug in versions else run)),
                 removed=task.removed,
-                version=self.fleet.pinned.versions.get(task.slug or ""),
+                version=versions.get(task.slug or ""),
             )
             for task in tasks
         )
