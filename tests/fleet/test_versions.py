@@ -156,6 +156,18 @@ def test_a_pinned_tenant_is_run_by_its_version_and_the_others_by_the_present_one
     assert (rows["beta"]["pending"], rows["alpha"]["pinned to"]) == ("", "")
 
 
+def test_an_old_version_gets_no_option_that_it_may_not_know(repository: Repository) -> None:
+    main = repository.fleet.root / "usine" / "__main__.py"
+    present = main.read_text(encoding="utf-8")
+    main.write_text('import sys\nif "--run" in sys.argv:\n    sys.exit(2)\n' + OLD_USINE, encoding="utf-8")
+    repository.first = repository.commit()
+    main.write_text(present, encoding="utf-8")
+    repository.fleet.settle(**{"usine:fleet": {"versions": {VERSION: repository.first}, "longestPin": "30d"}})
+    repository.pin()
+    assert repository.up("--run", "7") == 0
+    assert repository.old_calls() == by_the_old_version(repository)
+
+
 def test_a_pin_ends_with_its_last_day(repository: Repository) -> None:
     repository.pin(days=0)
     assert repository.up() == 0
