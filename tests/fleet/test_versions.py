@@ -25,9 +25,8 @@ from usine.fleet.versions import Checkouts, Pinned
 
 VERSION = "2026.11"
 #: What a run of the old version notes beside its call: its name for itself, and what its processes would import.
-OLD_USINE = USINE.replace(
-    '" " + command + "', '" " + command + " by the old version from " + os.environ["PYTHONPATH"] + "'
-)
+OLD_USINE = USINE.replace("command, *repair]", 'command, "by the old version from", os.environ["PYTHONPATH"]]')
+assert OLD_USINE != USINE
 IGNORED = "/out/\n.venv\n__pycache__/\n/calls\n/bin/\n/.usine/\n*.json\n"
 TODAY = datetime.datetime.now(datetime.UTC).date()
 
