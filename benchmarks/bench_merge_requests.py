@@ -45,7 +45,7 @@ _LAYOUT: Final = Layout("prod", Path(), Path(), Path(), {})
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What is simulated; times in seconds. docs/fleet.md says where the defaults come from."""
+    """What is simulated; times in seconds. docs/fleet-gitlab.md says where the defaults come from."""
 
     merge: str
     layout: str

@@ -1,4 +1,4 @@
-"""The resources of the Pulumi Kubernetes Operator: what the API server says of them (docs/fleet.md)."""
+"""The resources of the Pulumi Kubernetes Operator: what the API server says of them (docs/fleet-operator.md)."""
 
 from __future__ import annotations
 

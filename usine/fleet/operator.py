@@ -1,4 +1,4 @@
-"""`Stack` resources of the Pulumi Kubernetes Operator 2.x that run the stacks of a fleet (docs/fleet.md).
+"""`Stack` resources of the Pulumi Kubernetes Operator 2.x that run the stacks of a fleet (docs/fleet-operator.md).
 
 The operator makes a pod for each `Stack`: an init container clones a commit, and an agent runs `pulumi` there. The
 resources put `bin/operator` in the place of `pulumi`, so that each run is a guarded one. What the operator does with a

@@ -1,4 +1,4 @@
-"""A child pipeline of GitLab that runs the stacks of a fleet that need it (docs/fleet.md).
+"""A child pipeline of GitLab that runs the stacks of a fleet that need it (docs/fleet-gitlab.md).
 
 The file has no variable and no credential: its jobs log in as `.stack` of the shared CI file does.
 """
