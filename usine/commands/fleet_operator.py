@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import datetime
 import re
 import sys
 from pathlib import Path
@@ -13,17 +12,15 @@ from urllib.parse import urlsplit
 from model.problems import SpecError
 from model.settings import System
 from model.texts import enumerate_words
-from usine.commands.common import ROOT, read_waivers_beside, report_problems
+from usine.commands.common import ROOT, report_problems
 from usine.commands.engine_stack import run_id, write_files
 from usine.commands.fleet_open import Fleet, add_fleet_arguments, open_fleet, positive
 from usine.commands.fleet_pipeline import in_checkout
-from usine.commands.fleet_plan import SHOWN, lines_of
+from usine.commands.fleet_plan import SHOWN, plan_for_others
 from usine.engine.cli import EngineError
 from usine.engine.sources import commit_of
 from usine.fleet.operator import OperatorStacks, choose
-from usine.fleet.removals import leaving_tenants, tenant_removals
 from usine.report.words import plural
-from usine.rules.reading import allowances
 
 _EPILOG = """\
 exit code: 0 the file was written; 1 it was not, for example because too many tenants would be archived or removed.
@@ -94,19 +91,10 @@ def _render(fleet: Fleet, args: argparse.Namespace) -> str | None:
         raise EngineError("no commit is checked out, which the operator could clone")
     if not fleet.settings.on(System.VAULT):
         raise EngineError("a workspace logs in to Vault, which the settings do not have")
-    runs = fleet.records.runs()
-    inputs = fleet.inputs(runs.get(None))
-    plan = fleet.plan(runs)
-    print("\n".join(lines_of(plan)))
-    today = datetime.datetime.now(datetime.UTC).date()
-    allowed = allowances(read_waivers_beside(args.settings, fleet.platform.settings, today), today)
-    leaving = leaving_tenants(plan.tasks, fleet.archived)
-    refusals = tenant_removals(leaving, sum(1 for slug in runs if slug is not None), fleet.settings, allowed)
-    for notice in refusals:
-        print(f"refused: {notice.text}\n  {notice.remedy}")
-    if refusals:
+    found = plan_for_others(fleet, args.settings)
+    if found is None:
         return None
-    chosen = choose(plan, inputs, runs, commit, args.run_id, args.limit)
+    chosen = choose(found.plan, found.inputs, found.runs, commit, args.run_id, args.limit)
     for why in sorted(set(chosen.left_out.values())):
         slugs = [slug for slug, reason in chosen.left_out.items() if reason == why]
         print(f"{plural(len(slugs), 'stack')} without a resource, {why}: {enumerate_words(slugs, SHOWN)}")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import datetime
 import sys
 from pathlib import Path
 
 from model.problems import SpecError
-from usine.commands.common import ROOT, find_tenant, read_waivers_beside, report_problems
+from usine.commands.common import ROOT, find_tenant, report_problems
 from usine.commands.engine_stack import run_id, write_files
 from usine.commands.fleet_open import (
     Fleet,
@@ -17,11 +16,9 @@ from usine.commands.fleet_open import (
     open_fleet,
     positive,
 )
-from usine.commands.fleet_plan import lines_of
+from usine.commands.fleet_plan import plan_for_others
 from usine.engine.cli import EngineError
 from usine.fleet.pipeline import LONGEST, MOST_JOBS, ChildPipeline
-from usine.fleet.removals import leaving_tenants, tenant_removals
-from usine.rules.reading import allowances
 
 _EPILOG = """\
 exit code: 0 the file was written, also if no stack needs a run; 1 it was not, for example because too many tenants
@@ -87,25 +84,17 @@ def run(args: argparse.Namespace) -> int:
 
 def _render(fleet: Fleet, args: argparse.Namespace) -> str | None:
     """Return the text of the file; None if too many tenants would be archived or removed. Raises EngineError."""
-    runs = fleet.records.runs()
-    inputs = fleet.inputs(runs.get(None))
-    plan = fleet.plan(runs, waits=not args.now)
-    print("\n".join(lines_of(plan)))
-    today = datetime.datetime.now(datetime.UTC).date()
-    allowed = allowances(read_waivers_beside(args.settings, fleet.platform.settings, today), today)
-    leaving = leaving_tenants(plan.tasks, fleet.archived)
-    refusals = tenant_removals(leaving, sum(1 for slug in runs if slug is not None), fleet.settings, allowed)
-    for notice in refusals:
-        print(f"refused: {notice.text}\n  {notice.remedy}")
-    if refusals:
+    found = plan_for_others(fleet, args.settings, waits=not args.now)
+    if found is None:
         return None
+    plan = found.plan
     # What a later pipeline has run has nothing to do in this one.
     tasks = [task for task in plan.tasks if task.last is None or not task.last.is_later(args.run_id)]
     foundation = [task for task in tasks if task.slug is None]
     tenants = [task for task in tasks if task.slug is not None][: args.limit]
     # The foundation may create objects again that tenants refer to: these tenants then need a run, too.
     needed = {task.slug for task in (*plan.tasks, *(one.task for one in plan.waiting))}
-    others = [slug for slug in inputs if slug and slug not in needed] if foundation and args.limit is None else []
+    others = [slug for slug in found.inputs if slug and slug not in needed] if foundation and args.limit is None else []
     child = ChildPipeline(
         fleet.layout,
         in_checkout(args.settings),

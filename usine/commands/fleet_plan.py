@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import argparse
+import datetime
 import json
 import sys
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from model.problems import SpecError
 from model.texts import enumerate_words
-from usine.commands.common import report_problems
+from usine.commands.common import read_waivers_beside, report_problems
 from usine.commands.engine_stack import write_files
-from usine.commands.fleet_open import add_fleet_arguments, open_fleet
+from usine.commands.fleet_open import Fleet, add_fleet_arguments, open_fleet
 from usine.engine.cli import EngineError
 from usine.fleet.planning import FleetPlan, WaitingTask
+from usine.fleet.records import Inputs, RunRecord
+from usine.fleet.removals import leaving_tenants, tenant_removals
 from usine.report.model import FOUNDATION
 from usine.report.words import plural
+from usine.rules.reading import allowances
 
 #: How many stacks a line names.
 SHOWN: Final = 10
@@ -59,6 +64,33 @@ def run(args: argparse.Namespace) -> int:
         return 1
     print("\n".join(lines_of(plan)))
     return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What other engines are given to run: the plan, what each stack depends on, and the last runs."""
+
+    plan: FleetPlan
+    inputs: Mapping[str | None, Inputs]
+    runs: Mapping[str | None, RunRecord]
+
+
+def plan_for_others(fleet: Fleet, settings: Path, *, waits: bool = True) -> Planned | None:
+    """Plan, and print the plan; None, with the reasons printed, if too many tenants would be archived or removed.
+
+    `settings` is the path of the settings file; the waivers are beside it. `waits`: with holds and waves. Raises
+    SpecError and EngineError.
+    """
+    runs = fleet.records.runs()
+    planned = Planned(fleet.plan(runs, waits=waits), fleet.inputs(runs.get(None)), runs)
+    print("\n".join(lines_of(planned.plan)))
+    today = datetime.datetime.now(datetime.UTC).date()
+    allowed = allowances(read_waivers_beside(settings, fleet.platform.settings, today), today)
+    leaving = leaving_tenants(planned.plan.tasks, fleet.archived)
+    refusals = tenant_removals(leaving, sum(1 for slug in runs if slug is not None), fleet.settings, allowed)
+    for notice in refusals:
+        print(f"refused: {notice.text}\n  {notice.remedy}")
+    return None if refusals else planned
 
 
 def lines_of(plan: FleetPlan) -> list[str]:
