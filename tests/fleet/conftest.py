@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.fleet.fake import PULUMI, Fake
+from tests.fleet.repository import Repository
 from usine.commands import (
     fleet_agent,
     fleet_drift,
@@ -36,3 +37,8 @@ def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fake:
     for module in MODULES:
         monkeypatch.setattr(module, "ROOT", tmp_path)
     return made
+
+
+@pytest.fixture
+def repository(fleet: Fake) -> Repository:
+    return Repository(fleet)

@@ -4,107 +4,15 @@ from __future__ import annotations
 
 import datetime
 import json
-import os
-import shutil
-import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 
 from model.reading.settings_load import load_settings
-from model.waves import Pin
-from tests.fleet.fake import SLUGS, USINE, Fake
+from tests.fleet.repository import OLD_USINE, TODAY, VERSION, Repository, other_packages
 from usine.engine.sources import program_digest
-from usine.engine.storage import state_storage
-from usine.fleet.layout import Layout
-from usine.fleet.records import Records, RunRecord
-from usine.fleet.versions import Checkouts, Pinned
-
-VERSION = "2026.11"
-#: What a run of the old version notes beside its call: its name for itself, and what its processes would import.
-OLD_USINE = USINE.replace("command, *repair]", 'command, "by the old version from", os.environ["PYTHONPATH"]]')
-assert OLD_USINE != USINE
-IGNORED = "/out/\n.venv\n__pycache__/\n/calls\n/bin/\n/.usine/\n*.json\n"
-TODAY = datetime.datetime.now(datetime.UTC).date()
-
-
-class Repository:
-    """The checkout of a fleet, and the commit of its first version."""
-
-    def __init__(self, fleet: Fake) -> None:
-        self.fleet = fleet
-        (fleet.root / ".gitignore").write_text(IGNORED, encoding="utf-8")
-        (fleet.root / "answers.json").write_text("{}", encoding="utf-8")
-        self.git("init", "--quiet", "--initial-branch=main")
-        main = fleet.root / "usine" / "__main__.py"
-        main.write_text(OLD_USINE, encoding="utf-8")
-        self.git("add", "--force", "answers.json")
-        self.first = self.commit()
-        main.write_text(USINE, encoding="utf-8")
-        fleet.settle(**{"usine:fleet": {"versions": {VERSION: self.first}, "longestPin": "30d"}})
-        self.commit()
-
-    def git(self, *arguments: str) -> str:
-        clean = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-        who = ("-c", "user.name=Somebody", "-c", "user.email=somebody@example.org")
-        done = subprocess.run(
-            ["git", *who, *arguments], cwd=self.fleet.root, env=clean, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
-
-    def commit(self) -> str:
-        self.git("add", "--all")
-        self.git("commit", "--quiet", "--message", "x")
-        return self.git("rev-parse", "HEAD")
-
-    @property
-    def checkout(self) -> Path:
-        return self.fleet.root / "out" / "fleet" / "versions" / self.first
-
-    def pin(self, slug: str = "beta", more: str = "", days: int = 3, version: str = VERSION) -> None:
-        until = TODAY + datetime.timedelta(days)
-        self.fleet.tenant(
-            slug, f'pin: {{version: "{version}", until: {until}, reason: The audit is in January.}}\n{more}'
-        )
-
-    def change(self, text: str = "2") -> None:
-        """Change the present program."""
-        (self.fleet.root / "components" / "a.py").write_text(text, encoding="utf-8")
-
-    def old_calls(self) -> list[str]:
-        """Return the runs of the old version since the last time."""
-        path = self.checkout / "calls"
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        path.unlink(missing_ok=True)
-        return lines
-
-    def up(self, *words: str) -> int:
-        """Run the foundation and the tenant that is pinned."""
-        return self.fleet.run("up", "--tenant", "beta", *words)
-
-    def problem(self) -> str:
-        """Return why the version of beta cannot run it; empty if it can."""
-        root, settings = self.fleet.root, self.fleet.settings
-        layout = Layout.read("prod", settings, root / "projects.d", root / "out" / "fleet")
-        commits = load_settings(settings).fleet.versions
-        pins = {"beta": Pin(VERSION, TODAY, "The audit is in January.")}
-        checkouts = Checkouts(root, layout.folder / "versions", settings, layout)
-        return Pinned.read(pins, commits, checkouts).problems.get("beta", "")
-
-    def record(self, slug: str = "beta") -> RunRecord:
-        return Records(state_storage(dict(os.environ)), "prod").runs()[slug]
-
-    def settings(self, slug: str = "beta") -> Path:
-        return self.fleet.root / "out" / "fleet" / f"prod.{slug}" / "settings.yaml"
-
-
-@pytest.fixture
-def repository(fleet: Fake) -> Repository:
-    return Repository(fleet)
 
 
 def by_the_old_version(repository: Repository, slug: str = "beta") -> list[str]:
@@ -295,117 +203,6 @@ def test_a_version_with_other_packages_runs_in_an_environment_of_its_own(reposit
     assert repository.up() == 0
     assert repository.old_calls() == by_the_old_version(repository)
     assert (repository.fleet.root / "own.json").exists()
-
-
-# Versions that cannot be used --------------------------------------------------------------------------------------
-
-
-def tamper(repository: Repository) -> None:
-    assert repository.problem() == ""
-    (repository.checkout / "components" / "a.py").write_text("tampered", encoding="utf-8")
-
-
-def add_a_file(repository: Repository) -> None:
-    assert repository.problem() == ""
-    (repository.checkout / "usine" / "json.py").write_text("print('mine')", encoding="utf-8")
-
-
-def move_the_checkout(repository: Repository) -> None:
-    assert repository.problem() == ""
-    repository.git("-C", str(repository.checkout), "checkout", "--quiet", "--detach", "main")
-
-
-def replace_the_folder(repository: Repository) -> None:
-    shutil.rmtree(repository.checkout)
-    shutil.copytree(repository.fleet.root / "usine", repository.checkout / "usine")
-
-
-def other_packages(repository: Repository) -> None:
-    (repository.fleet.root / "requirements.txt").write_text("pulumi==99\n", encoding="utf-8")
-
-
-def no_commit(repository: Repository) -> None:
-    repository.fleet.settle(**{"usine:fleet": {"versions": {VERSION: "0" * 40}, "longestPin": "30d"}})
-
-
-def a_shallow_clone(repository: Repository) -> None:
-    (repository.fleet.root / ".git" / "shallow").write_text(repository.git("rev-parse", "HEAD") + "\n")
-    no_commit(repository)
-
-
-def other_settings_file(repository: Repository) -> None:
-    moved = repository.fleet.root / "Pulumi.other.yaml"
-    repository.fleet.settings.rename(moved)
-    repository.fleet.settings = moved
-
-
-def wrong_settings(repository: Repository) -> None:
-    settings = repository.fleet.settings
-    right = settings.read_text(encoding="utf-8")
-    settings.write_text("config: [\n", encoding="utf-8")
-    wrong = repository.commit()
-    settings.write_text(right, encoding="utf-8")
-    repository.fleet.settle(**{"usine:fleet": {"versions": {VERSION: wrong}, "longestPin": "30d"}})
-
-
-def settings_elsewhere(repository: Repository) -> None:
-    moved = repository.fleet.root.parent / f"{repository.fleet.root.name}.yaml"
-    document = yaml.safe_load(repository.fleet.settings.read_text(encoding="utf-8"))
-    document["config"]["usine:projects"] = str(repository.fleet.root / "projects.d")
-    moved.write_text(yaml.safe_dump(document), encoding="utf-8")
-    repository.fleet.settings = moved
-
-
-def one_mapping(repository: Repository) -> None:
-    file = repository.fleet.root / "projects.d" / "beta.yaml"
-    file.write_text("{slug: beta, pin: {version: v1}}\n", encoding="utf-8")
-
-
-@pytest.mark.parametrize(
-    ("spoil", "why"),
-    [
-        (tamper, "is not as in git (components/a.py): remove that folder"),
-        (add_a_file, "is not as in git (usine/json.py): remove that folder"),
-        (move_the_checkout, "is not as in git (.): remove that folder"),
-        (replace_the_folder, "is not as in git (.): remove that folder"),
-        (other_packages, "it has other packages than the present version: run `make venv` in "),
-        (no_commit, f"there is no revision {'0' * 40} in this clone"),
-        (a_shallow_clone, "the clone is shallow; fetch all of it (git fetch --unshallow; in GitLab CI: GIT_DEPTH: 0)"),
-        (other_settings_file, "has no settings file Pulumi.other.yaml"),
-        (wrong_settings, "Pulumi.prod.yaml is no settings file"),
-        (settings_elsewhere, "is not in the checkout, so versions have no settings"),
-        (one_mapping, "beta.yaml: its keys at the top are not on lines of their own"),
-    ],
-)
-def test_a_version_that_cannot_be_used(repository: Repository, spoil: Callable[[Repository], None], why: str) -> None:
-    assert repository.problem() == ""
-    spoil(repository)
-    assert repository.problem().startswith(f"pinned to {VERSION}, which cannot run it: ")
-    assert why in repository.problem()
-
-
-def test_a_version_that_cannot_be_used_stops_its_tenants_only(
-    repository: Repository, capsys: pytest.CaptureFixture[str]
-) -> None:
-    fleet = repository.fleet
-    repository.pin()
-    no_commit(repository)
-    code, report = fleet.report("up")
-    assert (code, repository.checkout.exists()) == (4, False)
-    assert sorted(fleet.calls()) == ["prod up", *(f"prod.{slug} up" for slug in SLUGS if slug != "beta")]
-    (notice,) = (notice for notice in report.notices if notice.rule == "fleet")
-    why = f"pinned to {VERSION}, which cannot run it: there is no revision {'0' * 40} in this clone"
-    assert (notice.tenant, notice.text) == ("beta", f"1 stack not run, {why}: beta")
-    assert report.verdict == "4 stacks run: 4 applied; 0 unchanged; 1 not begun."
-    # No option runs it with another version, and the job of another tenant does not fail.
-    assert fleet.run("up", "--tenant", "beta", "--now") == 1
-    assert fleet.run("up", "--only", "tenants", "--among", "alpha") == 0
-    assert fleet.calls() == []
-    capsys.readouterr()
-    assert fleet.run("plan") == 0
-    assert f"1 stack waiting, {why}: beta\n" in capsys.readouterr().out
-    assert fleet.run("report", "--run", "1") == 1, "the last job of a pipeline fails"
-    assert "0 stacks run; 4 unchanged; 1 not begun." in capsys.readouterr().out
 
 
 # Who chooses a version ---------------------------------------------------------------------------------------------
