@@ -26,6 +26,7 @@ from lab.servers.kubernetes import ISSUER
 from lab.testing.git_client import clone
 from lab.testing.gitlab_server import GitLabClient
 from lab.testing.platforms import TestLab, running
+from tests.engine.alerting import wait
 from tests.engine.harness import ROOT, Stack
 from usine.engine.sources import program_digest
 
@@ -249,6 +250,14 @@ def test_the_far_api_server_admits_the_store_of_the_platform_only(far: Far) -> N
         one = {**own, "spec": spec, "metadata": {"name": "mine", "namespace": "alpha-dev"}}
         return far.send(one, _APPLY)
 
+    def enforced() -> bool:
+        refused = answer(role="alpha-test").status_code == httpx.codes.FORBIDDEN
+        # The policy looks at what changes: what was admitted before would be admitted again.
+        far.lab.kubernetes.delete(path.removesuffix("vault") + "mine")
+        return refused
+
+    # The API server reads the list of policies again each second.
+    wait(enforced, "the new policy for stores")
     account = own["spec"]["provider"]["vault"]["auth"]["jwt"]["kubernetesServiceAccountToken"]["serviceAccountRef"]
     assert answer().status_code == 201
     assert _denied(answer(role="alpha-test"), "stores")
