@@ -170,7 +170,7 @@ def _stacks(bench: Bench, home: LabHome, first: int, number: int) -> Iterator[St
 
 def main(repetitions: int, chosen: str) -> None:
     """Measure the rows whose names have a text, and print them."""
-    import usine.commands.up  # noqa: F401, PLC0415 - for the forks
+    import usine.commands.up  # noqa: F401, PLC0415 - the forks have it then
 
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # each process would compile the program again
     home = LabHome.open(FOLDER, PORT_BASE)

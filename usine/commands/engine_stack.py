@@ -98,27 +98,19 @@ def slugs_with_stacks(engine: Engine) -> tuple[str, ...]:
         return ()
 
 
-def recover_stack(
-    stack: OpenStack, lock: HeldLock, say: Callable[[str], None]
-) -> tuple[Recovery, Mapping[str, Any] | None]:
-    """Release the engine's lock of an interrupted run and complete its operations. Raises EngineError.
-
-    Returns what was recovered, and the state if recovery did not change it.
-    """
+def recover_stack(stack: OpenStack, lock: HeldLock, say: Callable[[str], None]) -> Recovery:
+    """Release the engine's lock of an interrupted run and complete its operations. Raises EngineError."""
     owner = release_dead_lock(stack.engine, lock.predecessor)
     if owner:
         say(f"released the engine's lock of an interrupted run ({owner})")
-    checkpoint = stack.engine.ensure_stack()
-    recovery = recover(stack.engine, stack.finder, checkpoint)
-    if recovery is None:
-        return Recovery(), checkpoint
+    recovery = recover(stack.engine, stack.finder, stack.engine.ensure_stack())
     for what, urns in (
         ("adopted an object that an interrupted run had created", recovery.adopted),
         ("deleted an object that an interrupted run had created, because its secret is lost", recovery.removed),
         ("an interrupted run had not created", [resource["urn"] for resource in recovery.forgotten]),
     ):
         tell(what, urns, say)
-    return recovery, None
+    return recovery
 
 
 def make_guardrails(stack: OpenStack, args: argparse.Namespace, log: Path, on_progress: OnProgress) -> Guardrails:

@@ -84,7 +84,7 @@ def _answer(args: argparse.Namespace, words: Sequence[str]) -> int:
         case ("stack", "output"):
             print("{}")  # the operator would write them to a Secret
         case ("stack", "history"):
-            last = open_fleet(args).records.runs().get(args.tenant)
+            last = open_fleet(args).records.run(args.tenant)
             print(json.dumps([] if last is None else [_summary(last)]))
         case ("preview", *_):
             return _preview(args, words)
@@ -118,7 +118,7 @@ def _preview(args: argparse.Namespace, words: Sequence[str]) -> int:
     """Make a guarded preview of the stack. Raises EngineError."""
     fleet = open_fleet(args)
     refuse_unfinished_move(fleet.records.storage, fleet.layout.base)
-    last = fleet.records.runs().get(args.tenant)
+    last = fleet.records.run(args.tenant)
     known = args.tenant is None or any(tenant.slug == args.tenant for tenant in fleet.platform.tenants)
     if not known and last is None:
         return _refuse(f"the tenant {args.tenant} has neither a file nor a stack")
@@ -146,7 +146,7 @@ def _tell(words: Sequence[str], changes: Mapping[str, int]) -> None:
         return
     # Pulumi's SDK takes 0.3 s, which no other command of `usine` waits for.
     import grpc  # type: ignore[import-untyped]  # noqa: PLC0415 - it has no stubs
-    from pulumi.runtime.proto import events_pb2, events_pb2_grpc  # noqa: PLC0415
+    from pulumi.runtime.proto import events_pb2, events_pb2_grpc  # noqa: PLC0415 - see above
 
     summary = {"maybeCorrupt": False, "durationSeconds": 0, "resourceChanges": changes, "PolicyPacks": {}}
     event = {"sequence": 0, "timestamp": int(time.time()), "summaryEvent": summary}

@@ -106,9 +106,20 @@ class Fleet:
             self.records.probes() if any(wave.probe for wave in self.settings.fleet.waves) else {},
         )
 
-    def plan(self, runs: Mapping[str | None, RunRecord], *, every: bool = False, waits: bool = True) -> FleetPlan:
-        """Return the stacks that need a run after these; `waits`: with holds and waves. Raises EngineError."""
-        inputs = self.inputs(runs.get(None))
+    def plan(
+        self,
+        runs: Mapping[str | None, RunRecord],
+        inputs: Mapping[str | None, Inputs] | None = None,
+        *,
+        every: bool = False,
+        waits: bool = True,
+    ) -> FleetPlan:
+        """Return the stacks that need a run after these; `waits`: with holds and waves. Raises EngineError.
+
+        `inputs` are the digests of all stacks, if they were read already.
+        """
+        if inputs is None:
+            inputs = self.inputs(runs.get(None))
         plan = make_fleet_plan(inputs, runs, every=every)
         if waits:
             scanned = self.settings.fleet.waves and self.settings.fleet.scanned
@@ -130,7 +141,7 @@ class Fleet:
         """
         salt = "" if last is None else last.salt
         if version is None or slug is None:
-            settings = self.layout.write(slug, salt, removed=removed, alone=command == "up")
+            settings = self.layout.write(slug, salt, removed=removed, alone=command in {"up", "preview"})
         else:
             settings = version.write(slug, salt)
         report = settings.with_name(f"{command}.json")

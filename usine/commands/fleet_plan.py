@@ -82,7 +82,8 @@ def plan_for_others(fleet: Fleet, settings: Path, *, waits: bool = True) -> Plan
     SpecError and EngineError.
     """
     runs = fleet.records.runs()
-    planned = Planned(fleet.plan(runs, waits=waits), fleet.inputs(runs.get(None)), runs)
+    inputs = fleet.inputs(runs.get(None))
+    planned = Planned(fleet.plan(runs, inputs, waits=waits), inputs, runs)
     print("\n".join(lines_of(planned.plan)))
     today = datetime.datetime.now(datetime.UTC).date()
     allowed = allowances(read_waivers_beside(settings, fleet.platform.settings, today), today)

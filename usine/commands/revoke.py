@@ -73,8 +73,8 @@ def run(args: argparse.Namespace) -> int:
     try:
         stack = open_stack_of(args, args.slug)
         with hold(stack.engine, wait=args.wait, say=_say) as lock:
-            recover_stack(stack, lock, _say)
-            resources = resources_of(stack.engine.export_state())
+            recovery = recover_stack(stack, lock, _say)
+            resources = resources_of(recovery.checkpoint or stack.engine.export_state())
             chosen = _choose(args.slug, args.credential, resources)
             if chosen is None:
                 return FAILED

@@ -131,11 +131,11 @@ def _apply(
 
     if lock.predecessor is not None:
         recovered.append(f"took over from an interrupted run: {lock.predecessor.owner}")
-    recovery, checkpoint = recover_stack(stack, lock, say)
+    recovery = recover_stack(stack, lock, say)
     _say(console, f"usine up: {len(stack.platform.tenants)} tenants (engine's output: {log})")
     with watched(console) as on_progress:
         guardrails = make_guardrails(stack, args, ROOT / log, on_progress)
-        outcome = guarded_up(stack.engine, lock, guardrails, plan, checkpoint)
+        outcome = guarded_up(stack.engine, lock, guardrails, plan, recovery.checkpoint)
     failed = {failure.address.urn for failure in outcome.failures if failure.address}
     late = adopt_late(stack.engine, stack.finder, [r for r in recovery.forgotten if r["urn"] in failed])
     kept = adopt_kept(stack.engine, stack.finder, outcome.events.steps) if outcome.applying else ()

@@ -20,7 +20,7 @@ import yaml
 from pydantic import TypeAdapter
 
 from pulumi_facts.checkpoint import deployment_of
-from usine.engine.cli import ENCRYPTION_KEYS, Engine
+from usine.engine.cli import ENCRYPTION_KEYS, Engine, short_name
 from usine.engine.sources import Sources, settings_file
 from usine.engine.storage import state_storage
 
@@ -64,4 +64,4 @@ def write_applied(engine: Engine, applied: Applied) -> None:
 
 def _path(engine: Engine) -> tuple[str, ...]:
     # A full name is <organisation>/<project>/<stack>.
-    return (".usine", "applied", f"{engine.stack.rsplit('/', 1)[-1]}.json")
+    return (".usine", "applied", f"{short_name(engine.stack)}.json")

@@ -21,8 +21,6 @@ from pulumi_facts.urns import address_of, name_of
 #: Commands that have `--config-file`.
 _TAKES_CONFIG = {"up", "preview", "refresh", "destroy"}
 _OPTION = "PULUMI_OPTION_"
-
-
 #: The keys of a stack's settings file that configure the encryption of its secrets.
 ENCRYPTION_KEYS: Final = ("secretsprovider", "encryptedkey", "encryptionsalt")
 

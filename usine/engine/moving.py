@@ -92,7 +92,7 @@ def read_backup(storage: Storage, base: str, journal: MoveJournal, stack: str) -
 
 
 def _backup(base: str, journal: MoveJournal, stack: str) -> tuple[str, ...]:
-    return (*move_folder(base), journal.backup, f"{stack.rsplit('/', 1)[-1]}.json")
+    return (*move_folder(base), journal.backup, f"{short_name(stack)}.json")
 
 
 def refuse_unfinished_move(storage: Storage, stack: str) -> None:

@@ -51,22 +51,26 @@ Resource = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """What recovery did: URNs added to the state, URNs deleted, and pending creations without an object (yet)."""
+    """What recovery did: URNs added to the state, URNs deleted, and pending creations without an object (yet).
+
+    `checkpoint` is the state, if recovery did not change it.
+    """
 
     adopted: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     forgotten: tuple[Resource, ...] = ()
+    checkpoint: Mapping[str, Any] | None = None
 
 
-def recover(engine: Engine, finder: Finder, checkpoint: dict[str, object]) -> Recovery | None:
-    """Complete the pending operations of this state; return None when there are none, and nothing was changed.
+def recover(engine: Engine, finder: Finder, checkpoint: dict[str, object]) -> Recovery:
+    """Complete the pending operations of this state; return at once when there are none.
 
     Raises EngineError when a system does not answer; nothing is changed then.
     """
     deployment = deployment_of(checkpoint)
     pending = deployment.get("pending_operations") or []
     if not pending:
-        return None
+        return Recovery(checkpoint=checkpoint)
     known = {resource["urn"] for resource in deployment.get("resources", ())}
     # The next run repeats an update or a deletion. The old object of a replacement is in the state.
     created = [o["resource"] for o in pending if o["type"] == "creating" and o["resource"]["urn"] not in known]

@@ -12,7 +12,6 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -202,11 +201,10 @@ class Records:
 
     def write_run(self, slug: str | None, record: RunRecord) -> None:
         """Record a run, unless a later pipeline has recorded one meanwhile."""
+        known = self.run(slug) if record.run else None
+        if known is not None and known.is_later(record.run):
+            return
         with _errors():
-            known = self.storage.read(*self._path("runs", slug)) if record.run else None
-            with suppress(ValueError):
-                if known is not None and _RUN.validate_json(known).is_later(record.run):
-                    return
             self.storage.write(_RUN.dump_json(record), *self._path("runs", slug))
 
     def write_scan(self, slug: str | None, record: ScanRecord, report: str) -> None:
