@@ -35,6 +35,12 @@ def project(live: LiveGitLab, group: Any) -> Any:
 
 
 @pytest.fixture
+def seeded(live: LiveGitLab, group: Any) -> Any:
+    """Return a private project with a first commit."""
+    return live.root.projects.create({"name": name("p"), "namespace_id": group.id, "initialize_with_readme": True})
+
+
+@pytest.fixture
 def someone(live: LiveGitLab) -> Callable[[], tuple[Any, gitlab.Gitlab]]:
     """Return a function that creates a user and a client with the user's token."""
 

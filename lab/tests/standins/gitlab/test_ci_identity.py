@@ -33,11 +33,6 @@ job:
 
 
 @pytest.fixture
-def seeded(live: LiveGitLab, group: Any) -> Any:
-    return live.root.projects.create({"name": name("p"), "namespace_id": group.id, "initialize_with_readme": True})
-
-
-@pytest.fixture
 def runner(live: LiveGitLab, seeded: Any) -> Runner:
     """Return a runner after the first job of the committed configuration was taken."""
     commit(seeded, {".gitlab-ci.yml": CONFIG}, message="[skip ci]")

@@ -16,11 +16,6 @@ from lab.testing.names import name
 SIMPLE = "job: {script: [echo hi]}\n"
 
 
-@pytest.fixture
-def seeded(live: LiveGitLab, group: Any) -> Any:
-    return live.root.projects.create({"name": name("p"), "namespace_id": group.id, "initialize_with_readme": True})
-
-
 def running(live: LiveGitLab, project: Any, text: str = SIMPLE, branch: str = "main") -> tuple[Runner, dict[str, Any]]:
     """Return a runner and the job of a configuration that it has taken."""
     runner = project_runner(live, project)

@@ -10,13 +10,6 @@ import gitlab
 import pytest
 
 from lab.testing.gitlab_server import LiveGitLab
-from lab.testing.names import name
-
-
-@pytest.fixture
-def seeded(live: LiveGitLab, group: Any) -> Any:
-    """Return a private project with a first commit."""
-    return live.root.projects.create({"name": name("p"), "namespace_id": group.id, "initialize_with_readme": True})
 
 
 def write(project: Any, path: str, content: str, branch: str = "main", **more: Any) -> Any:

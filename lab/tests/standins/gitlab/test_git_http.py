@@ -17,12 +17,6 @@ from lab.testing.names import name
 from model.revisions import SHADOWS
 
 
-@pytest.fixture
-def seeded(live: LiveGitLab, group: Any) -> Any:
-    """Return a private project with a first commit."""
-    return live.root.projects.create({"name": name("p"), "namespace_id": group.id, "initialize_with_readme": True})
-
-
 def member(live: LiveGitLab, someone: Any, project: Any, level: int, *scopes: str) -> str:
     """Return a token of a new member."""
     user, _ = someone()

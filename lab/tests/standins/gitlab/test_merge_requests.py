@@ -19,11 +19,6 @@ build: {script: [x], rules: [{if: '$CI_COMMIT_BRANCH && $CI_OPEN_MERGE_REQUESTS 
 """
 
 
-@pytest.fixture
-def seeded(live: LiveGitLab, group: Any) -> Any:
-    return live.root.projects.create({"name": name("p"), "namespace_id": group.id, "initialize_with_readme": True})
-
-
 def status(call: Any, *arguments: Any, **named: Any) -> int:
     """Return the status of a refusal."""
     with pytest.raises(gitlab.GitlabError) as caught:
