@@ -335,14 +335,16 @@ class _Run:
 
 def later_notices(waiting: Collection[WaitingTask]) -> Iterator[Notice]:
     """Yield a notice for each reason to wait: a wave may have thousands of tenants."""
-    kinds = (
-        (True, NoticeId.FLEET, Severity.WARNING, "correct that, and run it again"),
-        (False, NoticeId.FLEET_WAITS, Severity.INFO, "to run one at once: --tenant SLUG; to run all: --now"),
-    )
-    for blocked, rule, severity, remedy in kinds:
+    for blocked in (True, False):
         for why, slugs in by_why(one for one in waiting if one.blocked is blocked).items():
             text = f"{plural(len(slugs), 'stack')} not run, {why}: {enumerate_words(slugs, SHOWN)}"
-            yield Notice(rule, severity, text, remedy=remedy, tenant=slugs[0] if len(slugs) == 1 else None)
+            tenant = slugs[0] if len(slugs) == 1 else None
+            if blocked:
+                remedy = "correct that, and run it again"
+                yield Notice(NoticeId.FLEET, Severity.WARNING, text, remedy=remedy, tenant=tenant)
+            else:
+                remedy = "to run one at once: --tenant SLUG; to run all: --now"
+                yield Notice(NoticeId.FLEET_WAITS, Severity.INFO, text, remedy=remedy, tenant=tenant)
 
 
 def exit_code(report: Report, results: Sequence[Result]) -> int:
