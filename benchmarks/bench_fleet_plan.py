@@ -48,9 +48,10 @@ def _measure(root: Path, size: int) -> None:
     projects = root / "tenants"
     projects.mkdir()
     generate(projects, (ROOT / "projects.d" / f"{_SAMPLE}.yaml").read_text(encoding="utf-8"), _SAMPLE, size)
-    layout = Layout.read("prod", ROOT / "Pulumi.lab.yaml", projects, root / "out")
     records = Records(state_storage({"PULUMI_BACKEND_URL": f"file://{root}"}), "prod")
     read, tenants = spent_by(lambda: load(projects, settings))
+    slugs = [tenant.slug for tenant in tenants]
+    layout = Layout.read("prod", ROOT / "Pulumi.lab.yaml", projects, root / "out", slugs)
     digests, inputs = spent_by(lambda: read_inputs(root, layout, settings, tenants, None))
     for slug, wanted in inputs.items():
         records.write_run(slug, RunRecord(wanted, Result.APPLIED, datetime.datetime.now(datetime.UTC), 1.0))

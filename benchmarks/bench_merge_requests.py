@@ -207,8 +207,8 @@ class Simulation:
         yield self.case.start
         tasks = self._tasks(number, commit)
         self.protected.give()
-        foundation = any(task.slug is None for task in tasks)
-        needed = {task.slug for task in tasks}
+        foundation = any(task.unit is None for task in tasks)
+        needed = {task.unit for task in tasks}
         others = [slug for slug in self.slugs if slug not in needed] if foundation else []
         child = ChildPipeline(_LAYOUT, "settings.yaml", str(number), "prod", _JOBS, _WORKERS)
         jobs = [job for job in child.document(tasks, (), others).values() if isinstance(job, dict) and "script" in job]
@@ -228,7 +228,7 @@ class Simulation:
         words = shlex.split(job["script"][0])
         if "up" in words:
             chosen: set[str | None] = {slug for word, slug in itertools.pairwise(words) if word == "--among"} or {None}
-            tasks = [task.slug for task in self._tasks(number, commit) if task.slug in chosen]
+            tasks = [task.unit for task in self._tasks(number, commit) if task.unit in chosen]
             lanes = Queue(self.clock, 0)
             for lane in range(_WORKERS):
                 self.clock.begin(self.lane(tasks[lane::_WORKERS], number, commit, lanes), rank=number)

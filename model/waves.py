@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 
@@ -26,7 +26,8 @@ class FleetSettings:
 
     A wave begins `soak` after the wave before it was applied. `scanned`: and after a drift scan without findings of
     each of its stacks. `longest_hold`: days that a tenant may be held, None if no tenant may be. `versions` are those
-    that a tenant may be pinned to, for `longest_pin` days: the full commit id by name.
+    that a tenant may be pinned to, for `longest_pin` days: the full commit id by name. `shards` is the number of stacks
+    that the tenants are divided among; None: each tenant has a stack.
     """
 
     waves: tuple[Wave, ...] = ()
@@ -35,6 +36,7 @@ class FleetSettings:
     longest_hold: int | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     longest_pin: int | None = None
+    shards: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +56,16 @@ class Pin:
     reason: str
 
 
-def wave_of(slug: str, waves: Sequence[Wave]) -> int:
-    """Return the index of a tenant's wave; ``len(waves)`` is the last one.
+def wave_of(unit: str, tenants: Collection[str], waves: Sequence[Wave]) -> int:
+    """Return the index of the wave of a stack with these tenants; ``len(waves)`` is the last one.
 
-    The place of a tenant among the shares is a digest of its slug, so it stays when other tenants come and go.
+    It is the first one that names one of them. The place among the shares is a digest of the stack's unit, so it stays
+    when other tenants come and go.
     """
     for index, wave in enumerate(waves):
-        if slug in wave.tenants:
+        if not frozenset(wave.tenants).isdisjoint(tenants):
             return index
-    place = int.from_bytes(hashlib.sha256(slug.encode()).digest()[:8]) / 2**64
+    place = int.from_bytes(hashlib.sha256(unit.encode()).digest()[:8]) / 2**64
     end = 0.0
     for index, wave in enumerate(waves):
         end += wave.share

@@ -291,6 +291,7 @@ class FleetSection(Section):
     longest_hold: f.Days | None = None
     versions: Annotated[dict[f.VersionName, v.Commit], Field(max_length=20)] = Field(default={})
     longest_pin: f.Days | None = None
+    shards: Annotated[int, Field(ge=2, le=1000)] | None = None
 
 
 class SettingsSection(Section):

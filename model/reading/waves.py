@@ -37,6 +37,11 @@ def to_fleet(stated: FleetSection, systems: Collection[System], note: Note) -> F
             note((*path, "probe"), f"{where}.probe: a probe is a pipeline: it needs gitlab in usine:systems")
     if stated.versions and stated.longest_pin is None:
         note(("fleet", "versions"), "usine:fleet.versions: the key longestPin is missing: for how many days at most?")
+    if stated.versions and stated.shards is not None:
+        note(
+            ("fleet", "versions"),
+            "usine:fleet.versions: a tenant is pinned by its own stack: remove shards or versions",
+        )
     return FleetSettings(
         tuple(Wave(tuple(wave.tenants or ()), wave.share or 0.0, wave.probe) for wave in stated.waves),
         datetime.timedelta(minutes=0 if stated.soak is None else minutes_of(stated.soak)),
@@ -44,6 +49,7 @@ def to_fleet(stated: FleetSection, systems: Collection[System], note: Note) -> F
         stated.longest_hold,
         stated.versions,
         stated.longest_pin,
+        stated.shards,
     )
 
 

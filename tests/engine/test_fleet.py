@@ -1,4 +1,4 @@
-"""`usine fleet` on the real engine: a stack per tenant. One tenant fails, one changes and one leaves.
+"""`usine fleet` on the real engine: a stack per tenant. One tenant fails, one changes and one leaves. Then shards.
 
 One system is enough, and quick. A key of that system encrypts the states, as in production: there is no passphrase.
 """
@@ -121,3 +121,29 @@ def test_each_tenant_has_a_stack_that_runs_fails_changes_and_leaves_alone(fleet:
     key = entries[0].note.partition("--repair ")[2]
     assert "repaired: beta/vault/policy/env/essai" in scan(fleet, "--repair", key).must().output
     assert 'path "*"' not in vault.sys.read_policy("beta.env.essai")["data"]["rules"]
+    the_tenants_share_a_shard(fleet)
+
+
+def the_tenants_share_a_shard(fleet: Stack) -> None:
+    """Both are moved to one of three shards. One changes, the other one leaves, in the run of their stack."""
+    vault = fleet.lab.vault
+    fleet.usine("move", "--to", "one").must()
+    fleet.configure(systems=["vault"], fleet={"shards": 3})
+    moved = fleet.usine("move", "--to", "fleet").must().output
+    assert "  3-of-3 (beta, omega): " in moved
+    assert stacks(fleet) == {"fleet", "fleet.3-of-3"}
+    assert usine(fleet, "plan").must().output == "0 stacks to run, 2 unchanged\n"
+
+    fleet.tenant("beta", BETA)
+    fleet.tenant("omega", BETA.replace("owner:", "state: archived\n    owner:", 1))
+    assert "1 stack run: 1 applied; 1 unchanged." in usine(fleet, "up").must().output
+    fleet.remove("omega")
+    assert "1 stack, files of its tenants changed: 3-of-3" in usine(fleet, "plan").must().output
+    usine(fleet, "up").must()
+    assert "omega/" not in vault.sys.list_mounted_secrets_engines()["data"]
+    assert "beta.env.essai" not in vault.sys.list_policies()["data"]["policies"]
+    assert "beta.env.dev" in vault.sys.list_policies()["data"]["policies"]
+    report = fleet.folder / "again.json"
+    usine(fleet, "up", "--all", "--only", "tenants", "--json", str(report)).must()
+    assert as_json.load(report.read_text(encoding="utf-8")).entries == ()
+    assert scan(fleet).must().output.endswith("No drift.\n")

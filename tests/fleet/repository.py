@@ -9,7 +9,7 @@ from pathlib import Path
 
 from model.reading.settings_load import load_settings
 from model.waves import Pin
-from tests.fleet.fake import USINE, Fake
+from tests.fleet.fake import SLUGS, USINE, Fake
 from usine.engine.storage import state_storage
 from usine.fleet.layout import Layout
 from usine.fleet.records import Records, RunRecord
@@ -81,7 +81,7 @@ class Repository:
     def problem(self) -> str:
         """Return why the version of beta cannot run it; empty if it can."""
         root, settings = self.fleet.root, self.fleet.settings
-        layout = Layout.read("prod", settings, root / "projects.d", root / "out" / "fleet")
+        layout = Layout.read("prod", settings, root / "projects.d", root / "out" / "fleet", SLUGS)
         commits = load_settings(settings).fleet.versions
         pins = {"beta": Pin(VERSION, TODAY, "The audit is in January.")}
         checkouts = Checkouts(root, layout.folder / "versions", settings, layout)

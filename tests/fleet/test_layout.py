@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +25,12 @@ SLUGS = tuple(sorted(path.stem for path in PROJECTS.glob("[a-z]*.yaml")))
 SHORT = {"name": "g2", "until": "2027-06-30"}
 
 
-def layout(folder: Path, **keys: Any) -> Layout:
+def layout(folder: Path, slugs: Sequence[str] | None = None, **keys: Any) -> Layout:
     document = yaml.safe_load(LAB.read_text(encoding="utf-8"))
     document["config"] |= {f"usine:{key}": value for key, value in keys.items()}
     path = folder / "Pulumi.prod.yaml"
     path.write_text(yaml.safe_dump(document), encoding="utf-8")
-    return Layout.read("prod", path, PROJECTS, folder / "fleet")
+    return Layout.read("prod", path, PROJECTS, folder / "fleet", SLUGS if slugs is None else slugs)
 
 
 def inputs(folder: Path, **keys: Any) -> dict[str | None, Inputs]:
@@ -53,7 +55,7 @@ def test_a_stack_has_the_foundation_or_one_tenant(tmp_path: Path) -> None:
     assert (tenant.foundation, tenant.tenants) == (FoundationMode.SKIP, ("petitions",))
     assert tenant.projects == PROJECTS
     assert (made.stack(None), made.stack("petitions")) == ("prod", "prod.petitions")
-    gone = load_settings(made.write("petitions", removed=True))
+    gone = load_settings(layout(tmp_path, ()).write("petitions"))
     assert (gone.foundation, gone.tenants) == (FoundationMode.SKIP, ())
 
 
@@ -64,7 +66,7 @@ def test_a_run_reads_the_file_of_its_tenant_alone(tmp_path: Path) -> None:
         assert [tenant.slug for tenant in load(settings.projects, settings)] == ["petitions"]
         assert (settings.fleet.waves, settings.fleet.longest_hold) == ((), 9)
     assert load_settings(made.write(None, alone=True)).projects == PROJECTS, "the foundation has the people of all"
-    gone = load_settings(made.write("petitions", removed=True, alone=True))
+    gone = load_settings(layout(tmp_path, ()).write("petitions", alone=True))
     assert load(gone.projects, gone) == ()
     scan = load_settings(made.write("petitions"))
     assert {tenant.slug for tenant in load(scan.projects, scan)} == set(SLUGS)
@@ -75,13 +77,12 @@ def test_settings_of_another_tenant_are_left_out(tmp_path: Path) -> None:
     made = layout(tmp_path, tenantCredentials=json.dumps(credentials))
     assert load_settings(made.write("petitions")).tenant_credentials.keys() == {"petitions"}
     assert load_settings(made.write("teleservice")).tenant_credentials == {}
-    assert load_settings(made.write("petitions", removed=True)).tenant_credentials == {}
     assert load_settings(made.write(None)).tenant_credentials.keys() == {"petitions"}
 
 
 def test_a_stack_has_a_salt_of_its_own(tmp_path: Path) -> None:
     made = layout(tmp_path)
-    made = Layout(made.base, made.settings, made.projects, made.folder, {**made.document, "encryptionsalt": "v1:base"})
+    made = dataclasses.replace(made, document={**made.document, "encryptionsalt": "v1:base"})
     path = made.write("petitions")
     assert made.salt(path) == ""
     assert made.salt(made.write("petitions", "v1:own")) == "v1:own"

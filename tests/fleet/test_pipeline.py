@@ -148,7 +148,7 @@ def test_more_tenants_than_jobs_share_them(fleet: Fake) -> None:
 
 
 def test_ten_thousand_tenants_fit(fleet: Fake) -> None:
-    layout = Layout.read("prod", fleet.settings, fleet.root / "projects.d", fleet.root / "out")
+    layout = Layout.read("prod", fleet.settings, fleet.root / "projects.d", fleet.root / "out", ())
     tasks = [FleetTask(f"a-tenant-with-a-long-slug-{number}", ("x",), Inputs("", "", "")) for number in range(10_000)]
     text = ChildPipeline(layout, "Pulumi.prod.yaml", "1", "prod", 20, 4).render(tasks)
     jobs = ci_yaml.parse(text)
@@ -157,7 +157,7 @@ def test_ten_thousand_tenants_fit(fleet: Fake) -> None:
     # One argument of a command has at most 128 KiB on Linux, and `bash -c` would get the script as one.
     assert max(len(job["script"][0]) for name, job in jobs.items() if name.startswith("tenants ")) < 2**16
     slugs = [word for job in list(jobs.values())[2:-1] for word in command(job) if word.startswith("a-tenant")]
-    assert sorted(slugs) == sorted(task.slug for task in tasks if task.slug)
+    assert sorted(slugs) == sorted(task.unit for task in tasks if task.unit)
 
 
 def test_tenants_follow_when_the_foundation_created_objects_again(fleet: Fake) -> None:

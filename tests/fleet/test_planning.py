@@ -74,8 +74,8 @@ def test_the_foundation_is_first_then_the_oldest_runs() -> None:
     inputs = dict.fromkeys(["alpha", "beta", "gamma", None], dataclasses.replace(SAME, program="new"))
     runs = {"alpha": run(age=1), "beta": run(age=3), None: run(), "delta": run(age=2)}
     plan = make_fleet_plan(inputs, runs)
-    assert [task.slug for task in plan.tasks] == [None, "gamma", "beta", "delta", "alpha"]
-    assert [(task.slug, task.removed) for task in plan.tasks if task.removed] == [("delta", True)]
+    assert [task.unit for task in plan.tasks] == [None, "gamma", "beta", "delta", "alpha"]
+    assert [(task.unit, task.removed) for task in plan.tasks if task.removed] == [("delta", True)]
 
 
 def test_all_stacks_run_if_asked_for() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from model.units import units_of
 from model.waves import FleetSettings, Hold, Wave, wave_of
 from usine.fleet.planning import FleetPlan, make_fleet_plan
 from usine.fleet.records import Inputs, ProbeRecord, ProbeResult, Result, RunRecord, ScanRecord
@@ -32,6 +33,10 @@ def pipeline(result: ProbeResult = ProbeResult.SUCCESS, hours: int = 1, reposito
     return ProbeRecord(repository, 7, NOW - HOUR * hours, result)
 
 
+def alone(inputs: Mapping[str | None, Inputs]) -> dict[str, tuple[str, ...]]:
+    return units_of(filter(None, inputs), None)
+
+
 def rollout(
     settings: FleetSettings = WAVES,
     runs: Mapping[str | None, RunRecord] | None = None,
@@ -43,16 +48,16 @@ def rollout(
     """A change of the program on the tenants canary, early, other and last."""
     wanted = {**dict.fromkeys(["canary", "early", "other", "last", None], NEW), **(inputs or {})}
     known = {**dict.fromkeys(wanted, run()), **(runs or {})}
-    made = Rollout(settings, wanted, known, scans or {}, holds or {}, NOW, probes=probes or {})
+    made = Rollout(settings, wanted, known, scans or {}, holds or {}, NOW, alone(wanted), probes=probes or {})
     return made, made.apply_to(make_fleet_plan(wanted, known))
 
 
 def ready(plan: FleetPlan) -> set[str]:
-    return {task.slug for task in plan.tasks if task.slug is not None}
+    return {task.unit for task in plan.tasks if task.unit is not None}
 
 
 def waits(plan: FleetPlan) -> dict[str | None, str]:
-    return {one.task.slug: one.why for one in plan.waiting}
+    return {one.task.unit: one.why for one in plan.waiting}
 
 
 def test_without_waves_and_holds_no_tenant_waits() -> None:
@@ -62,7 +67,7 @@ def test_without_waves_and_holds_no_tenant_waits() -> None:
 
 def test_a_change_of_the_platform_reaches_the_first_wave_and_the_foundation() -> None:
     _, plan = rollout()
-    assert [task.slug for task in plan.tasks] == [None, "canary"]
+    assert [task.unit for task in plan.tasks] == [None, "canary"]
     assert waits(plan) == dict.fromkeys(["early", "other", "last"], "wave 1 comes first: to be run: canary")
     assert plan.unchanged == 0
 
@@ -161,7 +166,7 @@ def test_a_new_tenant_and_a_removed_one_neither_wait_nor_let_others_wait() -> No
     settings = FleetSettings((Wave(("canary", "new")),), scanned=False)
     inputs: dict[str | None, Inputs] = dict.fromkeys(["canary", "new", "last", None], NEW)
     runs: dict[str | None, RunRecord] = {"canary": run(NEW), "last": run(), "gone": run(), None: run(NEW)}
-    plan = Rollout(settings, inputs, runs, {}, {}, NOW).apply_to(make_fleet_plan(inputs, runs))
+    plan = Rollout(settings, inputs, runs, {}, {}, NOW, alone(inputs)).apply_to(make_fleet_plan(inputs, runs))
     assert ready(plan) == {"new", "last", "gone"}
 
 
@@ -194,13 +199,14 @@ def test_a_pinned_tenant_waits_for_no_wave_and_lets_none_wait() -> None:
 def test_a_removed_tenant_is_not_held() -> None:
     runs: dict[str | None, RunRecord] = {"gone": run(), None: run(NEW)}
     hold = {"gone": Hold(NOW.date(), "The election is in January.")}
-    plan = Rollout(WAVES, {None: NEW}, runs, {}, hold, NOW).apply_to(make_fleet_plan({None: NEW}, runs))
+    plan = Rollout(WAVES, {None: NEW}, runs, {}, hold, NOW, {}).apply_to(make_fleet_plan({None: NEW}, runs))
     assert ready(plan) == {"gone"}
 
 
 def test_the_wave_of_a_tenant_does_not_depend_on_other_tenants() -> None:
     waves = (Wave(("pilot",)), Wave(share=0.1), Wave(share=0.4))
-    assert wave_of("pilot", waves) == 0
-    places = [wave_of(f"tenant-{number}", waves) for number in range(2000)]
+    assert wave_of("pilot", ("pilot",), waves) == 0
+    names = [f"tenant-{number}" for number in range(2000)]
+    places = [wave_of(name, (name,), waves) for name in names]
     shares = [places.count(index) / len(places) for index in range(4)]
     assert shares == pytest.approx([0, 0.1, 0.4, 0.5], abs=0.03)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from model.units import units_of
 from pulumi_facts.values import RESOURCE_SIGNATURE, SECRET_SIGNATURE, SIGNATURE
 
 BASE = "prod"
@@ -106,10 +107,17 @@ def whole(slugs: Iterable[str], scheduled: Iterable[str] = ()) -> dict[str, Any]
     return copy.deepcopy({"version": 3, "deployment": deployment})
 
 
-def providers(slugs: Iterable[str], scheduled: Iterable[str] = ()) -> Mapping[str | None, frozenset[str]]:
+def alone(slugs: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Return the units of a fleet with a stack per tenant."""
+    return units_of(slugs, None)
+
+
+def providers(
+    units: Mapping[str, Collection[str]], scheduled: Collection[str] = ()
+) -> Mapping[str | None, frozenset[str]]:
     """Return the providers that the program makes in each stack."""
     common = frozenset({"vault", "gitlab", "kubernetes-prod-1"})
     made: dict[str | None, frozenset[str]] = {None: common}
-    for slug in slugs:
-        made[slug] = common | ({"gitlab-operations"} if slug in scheduled else set())
+    for unit, slugs in units.items():
+        made[unit] = common | (set() if frozenset(slugs).isdisjoint(scheduled) else {"gitlab-operations"})
     return made

@@ -155,6 +155,22 @@ def test_there_and_back(fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:
     assert "moved: 5 objects in 1 stack" in capsys.readouterr().out
 
 
+def test_to_shards_and_back(fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:
+    document = yaml.safe_load(fake.settings.read_text(encoding="utf-8"))
+    document["config"]["usine:fleet"] = {"shards": 2}
+    fake.settings.write_text(yaml.safe_dump(document), encoding="utf-8")
+    assert fake.run("--to", "fleet") == 0
+    shard = [*APART["prod.alpha"], *APART["prod.beta"]]
+    assert fake.objects() == {"prod": APART["prod"], "prod.1-of-2": shard}
+    said = capsys.readouterr().out
+    assert "from the stack prod to 1 stack prod.K-of-2\n" in said
+    assert "  1-of-2 (alpha, beta): 4 objects\n" in said
+    assert fake.run(command="fleet plan") == 0
+    assert capsys.readouterr().out == "0 stacks to run, 2 unchanged\n"
+    assert fake.run("--to", "one") == 0
+    assert fake.objects() == {"prod": TOGETHER}
+
+
 def test_a_dry_run_shows_where_the_objects_go_and_calls_nothing_but_an_export(
     fake: Fake, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from model.repository import Mirror
 from model.settings import FoundationMode
+from model.units import units_of
 from pulumi_facts.checkpoint import resources_of
 from pulumi_facts.urns import address_of, in_stack
 from stacks.platform.providers import provider_names
@@ -24,15 +25,22 @@ from usine.move.states import MoveError, emptied, join, objects_of, print_of, sa
 SLUGS = st.lists(st.from_regex(r"[a-z][a-z0-9]{1,6}", fullmatch=True), min_size=1, max_size=6, unique=True)
 
 
-def parts_of(slugs: list[str], scheduled: list[str]) -> tuple[dict[str, Any], dict[str | None, dict[str, Any]]]:
-    state = samples.whole(slugs, scheduled)
-    return state, split(state, BASE, slugs, samples.providers(slugs, scheduled))
+ALPHA = samples.alone(["alpha"])
+#: A stack per tenant, or some shards.
+SHARDS = st.one_of(st.none(), st.integers(2, 4))
 
 
-@given(SLUGS, st.data())
-def test_a_split_loses_nothing_and_has_nothing_twice(slugs: list[str], data: st.DataObject) -> None:
+def parts_of(
+    slugs: list[str], scheduled: list[str], shards: int | None = None
+) -> tuple[dict[str, Any], dict[str | None, dict[str, Any]]]:
+    state, units = samples.whole(slugs, scheduled), units_of(slugs, shards)
+    return state, split(state, BASE, units, samples.providers(units, scheduled))
+
+
+@given(SLUGS, SHARDS, st.data())
+def test_a_split_loses_nothing_and_has_nothing_twice(slugs: list[str], shards: int | None, data: st.DataObject) -> None:
     scheduled = data.draw(st.lists(st.sampled_from(slugs), unique=True))
-    state, parts = parts_of(slugs, scheduled)
+    state, parts = parts_of(slugs, scheduled, shards)
     back = [
         (in_stack(r["urn"], BASE), r.get("id"), r.get("inputs"))
         for part in parts.values()
@@ -42,9 +50,9 @@ def test_a_split_loses_nothing_and_has_nothing_twice(slugs: list[str], data: st.
     before = [(r["urn"], r.get("id"), r.get("inputs")) for r in resources_of(state) if address_of(r["urn"]).is_object]
     assert sorted(map(str, back)) == sorted(map(str, before))
     assert sum(sum(objects_of(part).values()) for part in parts.values()) == sum(objects_of(state).values())
-    for slug, part in parts.items():
-        stack = BASE if slug is None else f"{BASE}.{slug}"
-        assert tenants_of(part) == (() if slug is None else (slug,))
+    for unit, part in parts.items():
+        stack = BASE if unit is None else f"{BASE}.{unit}"
+        assert tenants_of(part) == units_of(slugs, shards).get(unit or "", ())
         assert salt_of(part) == samples.SALT
         whole_and_in_order(part, stack)
 
@@ -66,12 +74,12 @@ def whole_and_in_order(part: dict[str, Any], stack: str) -> None:
     assert len(above) == len(resources_of(part))
 
 
-@given(SLUGS, st.data())
-def test_what_is_split_and_joined_is_the_same_state(slugs: list[str], data: st.DataObject) -> None:
+@given(SLUGS, SHARDS, st.data())
+def test_what_is_split_and_joined_is_the_same_state(slugs: list[str], shards: int | None, data: st.DataObject) -> None:
     scheduled = data.draw(st.lists(st.sampled_from(slugs), unique=True))
-    state, parts = parts_of(slugs, scheduled)
-    foundation = parts.pop(None)
-    joined = join(foundation, {slug: part for slug, part in parts.items() if slug is not None}, BASE)
+    state, parts = parts_of(slugs, scheduled, shards)
+    units = units_of(slugs, shards)
+    joined = join(parts[None], {unit: parts[unit] for unit in units}, BASE, units)
     assert print_of(joined) == print_of(state)
     whole_and_in_order(joined, BASE)
     # Only what a tenant's resource needed of the foundation is not known any more; the next run writes it.
@@ -107,7 +115,7 @@ def test_only_references_are_rewritten_and_not_texts() -> None:
 def test_the_providers_of_the_one_stack_are_used_by_the_tenants_that_join() -> None:
     state, parts = parts_of(["alpha"], ["alpha"])
     text = json.dumps(parts["alpha"]).replace("id-of-", "other-")
-    joined = join(parts[None], {"alpha": json.loads(text)}, BASE)
+    joined = join(parts[None], {"alpha": json.loads(text)}, BASE, samples.alone(["alpha"]))
     used = {r["provider"].rpartition("::")[2] for r in resources_of(joined) if r.get("provider")}
     # The foundation has no provider for schedules: that of the tenant comes with it.
     assert used == {"id-of-vault", "other-gitlab-operations"}
@@ -121,39 +129,41 @@ def test_a_state_with_unfinished_operations_is_not_moved(field: dict[str, Any]) 
     state = samples.whole(["alpha"])
     resources_of(state)[-1].update(field)
     with pytest.raises(MoveError, match="a run of the stack prod left 1 unfinished operations"):
-        split(state, BASE, ["alpha"], samples.providers(["alpha"]))
+        split(state, BASE, ALPHA, samples.providers(ALPHA))
 
 
 def test_pending_operations_are_not_lost() -> None:
     state = samples.whole(["alpha"])
     state["deployment"]["pending_operations"] = [{"type": "creating", "resource": {}}]
     with pytest.raises(MoveError, match="run it to its end first"):
-        split(state, BASE, ["alpha"], samples.providers(["alpha"]))
+        split(state, BASE, ALPHA, samples.providers(ALPHA))
 
 
 def test_a_resource_of_another_tenant_is_refused() -> None:
     state = samples.whole(["alpha", "beta"])
     with pytest.raises(MoveError, match="beta in the stack prod is of no tenant that is moved"):
-        split(state, BASE, ["alpha"], samples.providers(["alpha"]))
-    parts = split(state, BASE, ["alpha", "beta"], samples.providers(["alpha", "beta"]))
-    with pytest.raises(MoveError, match=r"alpha in the stack prod.beta is not of this tenant"):
-        join(parts[None], {"beta": json.loads(json.dumps(parts["alpha"]).replace("prod.alpha", "prod.beta"))}, BASE)
-    with pytest.raises(MoveError, match="is in two stacks"):
-        join(state, {"alpha": parts["alpha"]}, BASE)
+        split(state, BASE, ALPHA, samples.providers(ALPHA))
+    units = samples.alone(["alpha", "beta"])
+    parts = split(state, BASE, units, samples.providers(units))
+    wrong = json.loads(json.dumps(parts["alpha"]).replace("prod.alpha", "prod.beta"))
+    with pytest.raises(MoveError, match=r"alpha in the stack prod.beta is of no tenant of this stack"):
+        join(parts[None], {"beta": wrong}, BASE, units)
+    with pytest.raises(MoveError, match="or in two stacks"):
+        join(state, {"alpha": parts["alpha"]}, BASE, units)
 
 
 def test_a_parent_in_another_stack_is_refused() -> None:
     state = samples.whole(["alpha"])
     resources_of(state)[-1]["parent"] = samples.urn("usine:usine:Foundation", "foundation")
     with pytest.raises(MoveError, match="the parent of alpha/vault/token is in another stack"):
-        split(state, BASE, ["alpha"], samples.providers(["alpha"]))
+        split(state, BASE, ALPHA, samples.providers(ALPHA))
 
 
 def test_states_with_other_encryptions_are_not_joined() -> None:
     _, parts = parts_of(["alpha"], [])
     parts["alpha"]["deployment"]["secrets_providers"] = {"type": "passphrase", "state": {"salt": "another"}}
     with pytest.raises(MoveError, match=r"the secrets of prod.alpha are encrypted in another way"):
-        join(parts[None], {"alpha": parts["alpha"]}, BASE)
+        join(parts[None], {"alpha": parts["alpha"]}, BASE, ALPHA)
 
 
 def test_an_emptied_state_has_no_resource_and_keeps_its_encryption() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from model.units import unit_of, units_of
 from pulumi_facts.checkpoint import resources_of
 from pulumi_facts.urns import in_stack
 from tests.move import samples
@@ -26,6 +27,7 @@ from usine.move.states import Checkpoint, MoveError, emptied, objects_of, print_
 from usine.move.steps import Move
 
 SLUGS = ("alpha", "beta", "gamma")
+UNITS = samples.alone(SLUGS)
 OTHER_SALT = {"type": "passphrase", "state": {"salt": "another"}}
 
 
@@ -40,6 +42,7 @@ class Platform:
         self.storage: Storage = state_storage({"PULUMI_BACKEND_URL": f"file://{folder}"})
         self.states: dict[str | None, dict[str, Any]] = {None: samples.whole(SLUGS, ["beta"])}
         self.before = copy.deepcopy(self.states)
+        self.shards: int | None = None
         self.calls_left = -1
         #: The stacks whose preview shows a change.
         self.changed: set[tuple[MoveTarget, str | None]] = set()
@@ -106,15 +109,17 @@ class Platform:
 
     @property
     def move(self) -> Move:
-        def providers(slugs: Any) -> Mapping[str | None, Any]:
-            return samples.providers(slugs, ["beta"])
+        def providers(units: Any) -> Mapping[str | None, Any]:
+            return samples.providers(units, ["beta"])
 
-        return Move(BASE, self.storage, self.records, self, providers, self.preview, self.record, self.said.append)
+        said = self.said.append
+        return Move(BASE, self.storage, self.records, self, providers, self.preview, self.record, said, self.shards)
 
     def as_a_fleet(self) -> None:
         """Let the platform be a fleet. The stack of beta is encrypted in another way."""
-        self.states = dict(split(self.states[None], BASE, SLUGS, samples.providers(SLUGS, ["beta"])))
-        self.states["beta"]["deployment"]["secrets_providers"] = OTHER_SALT
+        units = units_of(SLUGS, self.shards)
+        self.states = dict(split(self.states[None], BASE, units, samples.providers(units, ["beta"])))
+        self.states[unit_of("beta", self.shards)]["deployment"]["secrets_providers"] = OTHER_SALT
         done = self.preview(MoveTarget.FLEET, {None: {}})[0]
         for slug in self.states:
             self.records.write_run(slug, self.record(slug, {}, done))
@@ -159,7 +164,7 @@ def test_the_tenants_come_back_and_their_stacks_and_records_go(platform: Platfor
     counts = platform.move.to_one(SLUGS)
     assert counts == {None: objects_of(platform.before[None])}
     assert platform.prints() == {None: print_of(platform.before[None])}
-    assert (platform.records.runs(), platform.records.slugs()) == ({}, ())
+    assert (platform.records.runs(), platform.records.units()) == ({}, ())
     assert platform.files() == {"prod.json", *(f"prod.{slug}.json" for slug in SLUGS)}
 
 
@@ -178,7 +183,7 @@ def interrupted_anywhere(folder: Path, prepare: Callable[[Platform], None], run:
             with pytest.raises(EngineError, match="objects of the stack prod are being moved"):
                 refuse_unfinished_move(platform.storage, "prod")
             with pytest.raises(EngineError, match=r"Finish it: usine move --stack prod --to"):
-                refuse_unfinished_move(platform.storage, "prod.beta")
+                refuse_unfinished_move(platform.storage, f"prod.{unit_of('beta', platform.shards)}")
             refuse_unfinished_move(platform.storage, "prod.other")
             platform.calls_left = -1
             run(platform.move)
@@ -199,6 +204,30 @@ def test_a_move_to_one_stack_that_is_killed_anywhere_continues(tmp_path: Path) -
     assert interrupted_anywhere(tmp_path, Platform.as_a_fleet, lambda move: move.to_one(SLUGS)) == 5
 
 
+def test_a_move_to_shards_and_back_that_is_killed_anywhere_continues(tmp_path: Path) -> None:
+    def of_two_shards(platform: Platform) -> None:
+        platform.shards = 2
+
+    def as_two_shards(platform: Platform) -> None:
+        of_two_shards(platform)
+        platform.as_a_fleet()
+
+    assert interrupted_anywhere(tmp_path / "there", of_two_shards, lambda move: move.to_fleet(SLUGS)) == 3
+    assert interrupted_anywhere(tmp_path / "back", as_two_shards, lambda move: move.to_one(SLUGS)) == 4
+
+
+def test_a_move_continues_with_the_number_of_shards_with_which_it_began(platform: Platform) -> None:
+    platform.shards, platform.calls_left = 2, 1
+    with pytest.raises(Interrupted):
+        platform.move.to_fleet(SLUGS)
+    for other, was in ((None, 2), (3, 2)):
+        platform.shards = other
+        with pytest.raises(MoveError, match=f"the move began with usine:fleet.shards: {was}: set it to its earlier"):
+            platform.move.to_fleet(SLUGS)
+    platform.shards, platform.calls_left = 2, -1
+    assert set(platform.move.to_fleet(SLUGS)) == {None, *units_of(SLUGS, 2)}
+
+
 @pytest.mark.parametrize("where", [(MoveTarget.FLEET, "beta"), (MoveTarget.FLEET, None)], ids=str)
 def test_a_move_to_a_fleet_with_changes_is_undone(platform: Platform, where: tuple[MoveTarget, str | None]) -> None:
     platform.changed.add(where)
@@ -216,7 +245,7 @@ def test_a_move_to_one_stack_with_changes_is_undone(platform: Platform) -> None:
     platform.changed.add((MoveTarget.ONE, None))
     with pytest.raises(MoveError, match="the move was undone"):
         platform.move.to_one(SLUGS)
-    assert (platform.prints(), bool(platform.records.slugs())) == (before, True)
+    assert (platform.prints(), bool(platform.records.units())) == (before, True)
     platform.changed.clear()
     platform.move.to_one(SLUGS)
 
@@ -252,7 +281,7 @@ def test_changes_must_be_applied_first(platform: Platform) -> None:
 
 
 def test_a_stack_that_has_resources_already_is_not_overwritten(platform: Platform) -> None:
-    parts = split(platform.before[None], BASE, SLUGS, samples.providers(SLUGS))
+    parts = split(platform.before[None], BASE, UNITS, samples.providers(UNITS))
     platform.states["beta"] = dict(parts["beta"])
     with pytest.raises(MoveError, match=r"the stack prod.beta has resources already"):
         platform.move.to_fleet(SLUGS)

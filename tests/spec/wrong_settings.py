@@ -82,6 +82,12 @@ WRONG = [
     ),
     ("usine:zones: [lab]", "usine:zones: [lab]\n  usine:fleet: {longestPin: 30}", "did you mean 30d?"),
     ("usine:zones: [lab]", "usine:zones: [lab]\n  usine:fleet: {versions: {v1: main}}", "the full id of a commit"),
+    ("usine:zones: [lab]", "usine:zones: [lab]\n  usine:fleet: {shards: 1}", "usine:fleet.shards: "),
+    (
+        "usine:zones: [lab]",
+        f"usine:zones: [lab]\n  usine:fleet: {{shards: 4, longestPin: 9d, versions: {{v1: {COMMIT}}}}}",
+        "a tenant is pinned by its own stack",
+    ),
     (
         "usine:zones: [lab]",
         f"usine:zones: [lab]\n  usine:fleet: {{versions: {{../v1: {COMMIT}}}}}",

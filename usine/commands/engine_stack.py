@@ -84,16 +84,16 @@ def open_stack(args: argparse.Namespace, *, any_layout: bool = False) -> OpenSta
 
 def _refuse_one_stack_of_a_fleet(engine: Engine, settings: Settings) -> None:
     """Raise EngineError if the run would create again, in one stack, what the stacks of tenants have."""
-    if settings.foundation is FoundationMode.INCLUDE and slugs_with_stacks(engine):
+    if settings.foundation is FoundationMode.INCLUDE and units_with_stacks(engine):
         raise EngineError(
             f"the tenants of {engine.stack} have stacks of their own: use `usine fleet`, or `usine move --to one`"
         )
 
 
-def slugs_with_stacks(engine: Engine) -> tuple[str, ...]:
-    """Return the tenants that have a stack of their own beside this one, sorted. Raises EngineError."""
+def units_with_stacks(engine: Engine) -> tuple[str, ...]:
+    """Return the units of the fleet that have a stack beside this one, sorted. Raises EngineError."""
     try:
-        return Records(state_storage(engine.environment), engine.stack).slugs()
+        return Records(state_storage(engine.environment), engine.stack).units()
     except NoStorageError:
         return ()
 

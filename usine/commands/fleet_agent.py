@@ -50,7 +50,9 @@ def register(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "refuse everything else. `bin/operator/pulumi` calls it.",
     )
     add_fleet_arguments(parser)
-    parser.add_argument("--tenant", metavar="SLUG", help="the tenant of the stack (default: the foundation)")
+    parser.add_argument(
+        "--tenant", metavar="NAME", help="the tenant or the shard of the stack (default: the foundation)"
+    )
     parser.add_argument("--run", metavar="ID", dest="run_id", type=run_id, help="the id of the run of the fleet")
     parser.add_argument(
         "--mode", choices=(_PREVIEW, _UP), required=True, help="preview: refuse `up`, whatever the resource asks for"
@@ -108,8 +110,8 @@ def _up(args: argparse.Namespace, words: Sequence[str]) -> int:
     _tell(words, {})
     if code == 0:
         fleet = open_fleet(args)
-        for one in fleet.plan(fleet.records.runs()).waiting:
-            if one.task.slug == args.tenant:
+        for one in fleet.plan(fleet.runs()).waiting:
+            if one.task.unit == args.tenant:
                 return _refuse(f"the stack was not run, {one.why}")
     return code
 
@@ -119,20 +121,19 @@ def _preview(args: argparse.Namespace, words: Sequence[str]) -> int:
     fleet = open_fleet(args)
     refuse_unfinished_move(fleet.records.storage, fleet.layout.base)
     last = fleet.records.run(args.tenant)
-    known = args.tenant is None or any(tenant.slug == args.tenant for tenant in fleet.platform.tenants)
-    if not known and last is None:
-        return _refuse(f"the tenant {args.tenant} has neither a file nor a stack")
-    code, report = _previewed(fleet, args.tenant, last, removed=not known)
+    if args.tenant is not None and args.tenant not in fleet.layout.units and last is None:
+        return _refuse(f"{args.tenant} has neither a file nor a stack")
+    code, report = _previewed(fleet, args.tenant, last)
     if report is not None:
         terminal.render(report, Console())
     _tell(words, {} if report is None else {_OPERATIONS[a]: n for a, n in report.counts().items() if a in _OPERATIONS})
     return code
 
 
-def _previewed(fleet: Fleet, slug: str | None, last: RunRecord | None, *, removed: bool) -> tuple[int, Report | None]:
+def _previewed(fleet: Fleet, unit: str | None, last: RunRecord | None) -> tuple[int, Report | None]:
     workers = Workers(1, ROOT, fleet.variables)
     with workers.interruptible():
-        for done in workers.run([fleet.job(slug, last, _PREVIEW, removed=removed)]):
+        for done in workers.run([fleet.job(unit, last, _PREVIEW)]):
             if done.report is None:
                 print(done.reason, file=sys.stderr)
             return done.exit_code, done.report

@@ -75,12 +75,12 @@ def run(args: argparse.Namespace) -> int:
     try:
         fleet = open_fleet(args)
         scans = fleet.records.scans()
-        runs = fleet.records.runs()
+        runs = fleet.runs()
         # A wave of a change may wait for the scans of the one before.
         waves = fleet.settings.fleet.waves
         rollout = fleet.rollout(fleet.inputs(runs.get(None)), runs, scans) if waves else None
         first = frozenset() if rollout is None else rollout.to_scan()
-        stacks = sorted(runs, key=lambda slug: (slug not in first, _ended(scans.get(slug)), slug or ""))
+        stacks = sorted(runs, key=lambda unit: (unit not in first, _ended(scans.get(unit)), unit or ""))
         repairs = _repairs(_last_reports(fleet, stacks, scans), args.repair) if args.repair else {}
         chosen = list(repairs) or stacks[: math.ceil(len(stacks) * args.share)]
         workers = Workers(args.workers, ROOT, fleet.variables)
@@ -124,9 +124,9 @@ def _repairs(scanned: Sequence[tuple[str | None, Report]], keys: Iterable[str]) 
     Raises RepairError for keys that no stack has.
     """
     owners: dict[str, list[str | None]] = {}
-    for slug, report in scanned:
+    for unit, report in scanned:
         for one in report.entries:
-            owners.setdefault(key_of(one.action, one.tenant, one.system, one.type, one.name), []).append(slug)
+            owners.setdefault(key_of(one.action, one.tenant, one.system, one.type, one.name), []).append(unit)
     found: dict[str | None, list[str]] = {}
     problems = []
     for key in dict.fromkeys(keys):
@@ -134,8 +134,8 @@ def _repairs(scanned: Sequence[tuple[str | None, Report]], keys: Iterable[str]) 
             close = suggest(key, owners)
             hint = f"; did you mean {close}?" if close else ""
             problems.append(f"{key}: the last scan of no stack has a finding with this key{hint}")
-        for slug in owners.get(key, ()):
-            found.setdefault(slug, []).append(key)
+        for unit in owners.get(key, ()):
+            found.setdefault(unit, []).append(key)
     if problems:
         raise RepairError("\n".join(problems))
     return found
@@ -148,19 +148,18 @@ def _jobs(
     repairs: Mapping[str | None, Sequence[str]],
     ignore: Path,
 ) -> Iterator[FleetJob]:
-    declared = {None, *(tenant.slug for tenant in fleet.platform.tenants)}
-    for slug in chosen:
+    for unit in chosen:
         words = ("drift", "--wait", WAIT, "--ignore", str(ignore.resolve()))
-        repair = ("--repair", *repairs[slug]) if slug in repairs else ()
-        yield fleet.job(slug, runs[slug], *words, *repair, removed=slug not in declared)
+        repair = ("--repair", *repairs[unit]) if unit in repairs else ()
+        yield fleet.job(unit, runs[unit], *words, *repair)
 
 
 def _record(fleet: Fleet, done: Done, *, repairing: bool) -> None:
     """Record a scan, if the job gave a report."""
-    who = done.job.slug or FOUNDATION
+    who = done.job.unit or FOUNDATION
     if repairing:
         print(done.job.log.read_text(encoding="utf-8", errors="replace"), end="")
-    if repairing and done.job.slug is None and (last := fleet.records.run(None)) is not None:
+    if repairing and done.job.unit is None and (last := fleet.records.run(None)) is not None:
         # Tenants refer to objects of the foundation, which a repair may have created again.
         fleet.records.write_run(None, replace(last, objects=fleet.foundation_ids()))
     if done.report is None:
@@ -168,7 +167,7 @@ def _record(fleet: Fleet, done: Done, *, repairing: bool) -> None:
         return
     complete = not any(notice.rule == NoticeId.COULD_NOT_LOOK for notice in done.report.notices)
     scan = ScanRecord(datetime.datetime.now(datetime.UTC), len(done.report.entries), complete)
-    fleet.records.write_scan(done.job.slug, scan, as_json.render(done.report))
+    fleet.records.write_scan(done.job.unit, scan, as_json.render(done.report))
     print(f"{who}: {done.report.verdict} ({duration(done.seconds)})", flush=True)
 
 
@@ -206,7 +205,7 @@ def _report(
     scans: Mapping[str | None, ScanRecord] = fleet.records.scans()
     listed = list(stacks)
     reports = _last_reports(fleet, listed, scans)
-    known = [scans[slug] for slug in listed if slug in scans]
+    known = [scans[unit] for unit in listed if unit in scans]
     facts = [("stacks", str(len(listed))), ("scanned now", str(scanned))]
     if known:
         facts.append(("oldest scan", f"{min(scan.ended for scan in known):%Y-%m-%d %H:%M} UTC"))
@@ -221,10 +220,10 @@ def _last_reports(
 ) -> list[tuple[str | None, Report]]:
     """Return the reports of the last scans that have findings."""
     return [
-        (slug, as_json.load(text))
-        for slug in stacks
-        if (scan := scans.get(slug)) is not None and scan.findings
-        if (text := fleet.records.report(slug)) is not None
+        (unit, as_json.load(text))
+        for unit in stacks
+        if (scan := scans.get(unit)) is not None and scan.findings
+        if (text := fleet.records.report(unit)) is not None
     ]
 
 

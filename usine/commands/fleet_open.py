@@ -13,7 +13,9 @@ from pathlib import Path
 from model.reading.settings_load import load_settings
 from model.settings import FoundationMode, Settings
 from model.tenant import State
-from model.waves import Pin
+from model.texts import enumerate_words
+from model.units import is_shard, of_another_layout
+from model.waves import Hold, Pin
 from usine.commands.common import ROOT, Platform, add_settings_argument, read_platform
 from usine.commands.engine_stack import OpenStack, add_stack_argument, open_stack
 from usine.commands.stack_environment import stack_environment
@@ -35,6 +37,8 @@ FOLDER = Path("out") / "fleet"
 VERSIONS = FOLDER / "versions"
 #: How long a stack waits for another run of the same stack.
 WAIT = "10m"
+#: How many stacks a message names.
+_SHOWN = 5
 _NUMBER = re.compile(r"[1-9][0-9]{0,6}")
 
 
@@ -53,9 +57,23 @@ class Fleet:
     variables: Mapping[str, str] = field(repr=False)
 
     @cached_property
-    def archived(self) -> frozenset[str]:
-        """The tenants with `state: archived`."""
-        return frozenset(t.slug for t in self.platform.tenants if t.state is State.ARCHIVED)
+    def active(self) -> frozenset[str]:
+        """The tenants that have a file, without those with `state: archived`."""
+        return frozenset(t.slug for t in self.platform.tenants if t.state is not State.ARCHIVED)
+
+    def runs(self) -> dict[str | None, RunRecord]:
+        """Return the last run of each stack. Raises EngineError if the stacks are not those of the settings.
+
+        Another number of shards would create every tenant a second time.
+        """
+        runs = self.records.runs()
+        if others := of_another_layout(runs, self.layout.shards):
+            shards = "no usine:fleet.shards" if self.layout.shards is None else f"{self.layout.shards} shards"
+            raise EngineError(
+                f"the settings have {shards}, but there are the stacks {enumerate_words(others, _SHOWN)}: give "
+                "usine:fleet.shards its earlier value, and read docs/fleet-layouts.md"
+            )
+        return runs
 
     @property
     def checkouts(self) -> Checkouts:
@@ -73,9 +91,9 @@ class Fleet:
         """The same, with the checkouts of their versions."""
         return Pinned.read(self.pins, self.settings.fleet.versions, self.checkouts)
 
-    def engine(self, slug: str | None) -> Engine:
+    def engine(self, unit: str | None) -> Engine:
         """Return the engine of a stack."""
-        return Engine(ROOT, self.layout.stack(slug), self.variables, None)
+        return Engine(ROOT, self.layout.stack(unit), self.variables, None)
 
     def foundation_ids(self) -> str:
         """Return the digest of the ids of the foundation's objects."""
@@ -100,11 +118,22 @@ class Fleet:
             inputs,
             runs,
             scans,
-            {tenant.slug: tenant.hold for tenant in self.platform.tenants if tenant.hold is not None},
+            self._holds(),
             datetime.datetime.now(datetime.UTC),
+            self.layout.units,
             self.pins.keys(),
             self.records.probes() if any(wave.probe for wave in self.settings.fleet.waves) else {},
         )
+
+    def _holds(self) -> dict[str, Hold]:
+        """Return the hold of each unit: of a shard, the longest one of its tenants."""
+        found: dict[str, Hold] = {}
+        for tenant in sorted(self.platform.tenants, key=lambda one: one.slug):
+            unit = self.layout.unit_of(tenant.slug)
+            if tenant.hold is not None and (unit not in found or found[unit].until < tenant.hold.until):
+                reason = f"{tenant.hold.reason} ({tenant.slug})" if is_shard(unit) else tenant.hold.reason
+                found[unit] = replace(tenant.hold, reason=reason)
+        return found
 
     def plan(
         self,
@@ -128,11 +157,10 @@ class Fleet:
 
     def job(
         self,
-        slug: str | None,
+        unit: str | None,
         last: RunRecord | None,
         command: str,
         *arguments: str,
-        removed: bool = False,
         version: Version | None = None,
     ) -> FleetJob:
         """Return a command on a stack with this last run; writes the stack's settings file.
@@ -140,16 +168,16 @@ class Fleet:
         `version` runs it in its checkout, None in this one. Raises EngineError, OSError.
         """
         salt = "" if last is None else last.salt
-        if version is None or slug is None:
-            settings = self.layout.write(slug, salt, removed=removed, alone=command in {"up", "preview"})
+        if version is None or unit is None:
+            settings = self.layout.write(unit, salt, alone=command in {"up", "preview"})
         else:
-            settings = version.write(slug, salt)
+            settings = version.write(unit, salt)
         report = settings.with_name(f"{command}.json")
         return FleetJob(
-            slug,
+            unit,
             (
                 command,
-                *("--stack", self.layout.stack(slug), "--settings", str(settings), "--json", str(report)),
+                *("--stack", self.layout.stack(unit), "--settings", str(settings), "--json", str(report)),
                 *arguments,
             ),
             settings,
@@ -185,22 +213,23 @@ def open_stack_of(args: argparse.Namespace, slug: str | None) -> OpenStack:
         records = Records(state_storage(engine.environment), engine.stack)
     except NoStorageError:
         return stack
-    if not records.slugs():
+    if not records.units():
         return stack
-    last = records.run(slug)
+    layout = _layout(args, stack.platform, engine.config_file)
+    unit = None if slug is None else layout.unit_of(slug)
+    last = records.run(unit)
     if last is None:
         raise EngineError(f"{slug or FOUNDATION} has no stack in the fleet {engine.stack}: see `usine fleet status`")
-    layout = _layout(args, stack.platform, engine.config_file)
-    known = {None, *(tenant.slug for tenant in stack.platform.tenants)}
-    file = layout.write(slug, last.salt, removed=slug not in known, alone=True)
-    own = replace(engine, stack=layout.stack(slug), config_file=file)
+    file = layout.write(unit, last.salt, alone=True)
+    own = replace(engine, stack=layout.stack(unit), config_file=file)
     return replace(stack, settings=load_settings(file), engine=own)
 
 
 def _layout(args: argparse.Namespace, platform: Platform, file: Path) -> Layout:
     """Return the stacks of a platform; `file` is the settings file that the engine reads."""
     projects = (args.settings.parent / platform.settings.projects).resolve()
-    return Layout.read(args.stack, file, projects, ROOT / FOLDER)
+    slugs = [tenant.slug for tenant in platform.tenants]
+    return Layout.read(args.stack, file, projects, ROOT / FOLDER, slugs, platform.settings.fleet.shards)
 
 
 def add_fleet_arguments(parser: argparse.ArgumentParser) -> None:

@@ -47,7 +47,7 @@ def register(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         metavar="N",
         type=_jobs,
         default=20,
-        help=f"at most N jobs for tenants, up to {MOST_JOBS}; with more tenants, a job has several (default: 20)",
+        help=f"at most N jobs for tenants, up to {MOST_JOBS}; with more stacks, a job has several (default: 20)",
     )
     parser.add_argument("--limit", metavar="N", type=positive, help="at most N tenants, the oldest runs first")
     parser.add_argument(
@@ -90,11 +90,11 @@ def _render(fleet: Fleet, args: argparse.Namespace) -> str | None:
     plan = found.plan
     # What a later pipeline has run has nothing to do in this one.
     tasks = [task for task in plan.tasks if task.last is None or not task.last.is_later(args.run_id)]
-    foundation = [task for task in tasks if task.slug is None]
-    tenants = [task for task in tasks if task.slug is not None][: args.limit]
+    foundation = [task for task in tasks if task.unit is None]
+    tenants = [task for task in tasks if task.unit is not None][: args.limit]
     # The foundation may create objects again that tenants refer to: these tenants then need a run, too.
-    needed = {task.slug for task in (*plan.tasks, *(one.task for one in plan.waiting))}
-    others = [slug for slug in found.inputs if slug and slug not in needed] if foundation and args.limit is None else []
+    needed = {task.unit for task in (*plan.tasks, *(one.task for one in plan.waiting))}
+    others = [unit for unit in found.inputs if unit and unit not in needed] if foundation and args.limit is None else []
     child = ChildPipeline(
         fleet.layout,
         in_checkout(args.settings),
@@ -104,7 +104,7 @@ def _render(fleet: Fleet, args: argparse.Namespace) -> str | None:
         args.workers,
         now=args.now,
     )
-    text = child.render([*foundation, *tenants], args.first, others)
+    text = child.render([*foundation, *tenants], list(map(fleet.layout.unit_of, args.first)), others)
     if len(text.encode()) > LONGEST:
         raise EngineError(f"the child pipeline has more than {LONGEST} bytes: --limit N leaves tenants to the next one")
     return text

@@ -20,7 +20,7 @@ from usine.commands.fleet_open import Fleet, add_fleet_arguments, open_fleet
 from usine.engine.cli import EngineError
 from usine.fleet.planning import FleetPlan, WaitingTask
 from usine.fleet.records import Inputs, RunRecord
-from usine.fleet.removals import leaving_tenants, tenant_removals
+from usine.fleet.removals import active_tenants, leaving_tenants, tenant_removals
 from usine.report.model import FOUNDATION
 from usine.report.words import plural
 from usine.rules.reading import allowances
@@ -46,11 +46,11 @@ def run(args: argparse.Namespace) -> int:
     """Print the stacks that need a run."""
     try:
         fleet = open_fleet(args)
-        runs = fleet.records.runs()
+        runs = fleet.runs()
         plan = fleet.plan(runs)
         if args.json is not None:
-            tasks = [{"tenant": task.slug, "reasons": task.reasons, "removed": task.removed} for task in plan.tasks]
-            waiting = [{"tenant": one.task.slug, "reasons": one.task.reasons, "why": one.why} for one in plan.waiting]
+            tasks = [{"tenant": task.unit, "reasons": task.reasons, "removed": task.removed} for task in plan.tasks]
+            waiting = [{"tenant": one.task.unit, "reasons": one.task.reasons, "why": one.why} for one in plan.waiting]
             pinned = [
                 {"tenant": slug, "version": pin.version, "until": str(pin.until), "reason": pin.reason}
                 for slug, pin in sorted(plan.pinned.items())
@@ -81,14 +81,14 @@ def plan_for_others(fleet: Fleet, settings: Path, *, waits: bool = True) -> Plan
     `settings` is the path of the settings file; the waivers are beside it. `waits`: with holds and waves. Raises
     SpecError and EngineError.
     """
-    runs = fleet.records.runs()
+    runs = fleet.runs()
     inputs = fleet.inputs(runs.get(None))
     planned = Planned(fleet.plan(runs, inputs, waits=waits), inputs, runs)
     print("\n".join(lines_of(planned.plan)))
     today = datetime.datetime.now(datetime.UTC).date()
     allowed = allowances(read_waivers_beside(settings, fleet.platform.settings, today), today)
-    leaving = leaving_tenants(planned.plan.tasks, fleet.archived)
-    refusals = tenant_removals(leaving, sum(1 for slug in runs if slug is not None), fleet.settings, allowed)
+    leaving = leaving_tenants(planned.plan.tasks, fleet.active)
+    refusals = tenant_removals(leaving, len(active_tenants(runs)), fleet.settings, allowed)
     for notice in refusals:
         print(f"refused: {notice.text}\n  {notice.remedy}")
     return None if refusals else planned
@@ -98,7 +98,7 @@ def lines_of(plan: FleetPlan) -> list[str]:
     """Return the plan for people: one line for each set of reasons, with the stacks that have them."""
     grouped: dict[str, list[str]] = defaultdict(list)
     for task in plan.tasks:
-        grouped[", ".join(task.reasons)].append(task.slug or FOUNDATION)
+        grouped[", ".join(task.reasons)].append(task.unit or FOUNDATION)
     lines = [f"{plural(len(slugs), 'stack')}, {why}: {enumerate_words(slugs, SHOWN)}" for why, slugs in grouped.items()]
     lines += [
         f"{plural(len(slugs), 'stack')} waiting, {why}: {enumerate_words(slugs, SHOWN)}"
@@ -116,8 +116,8 @@ def lines_of(plan: FleetPlan) -> list[str]:
 
 
 def by_why(waiting: Iterable[WaitingTask]) -> dict[str, list[str]]:
-    """Return the tenants that wait, by what they wait for."""
+    """Return the stacks that wait, by what they wait for."""
     grouped: dict[str, list[str]] = defaultdict(list)
     for one in waiting:
-        grouped[one.why].append(one.task.slug or FOUNDATION)
+        grouped[one.why].append(one.task.unit or FOUNDATION)
     return grouped

@@ -60,17 +60,17 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _report(fleet: Fleet, args: argparse.Namespace) -> tuple[Report, tuple[Result, ...]]:
-    runs = fleet.records.runs()
-    declared = {None, *(tenant.slug for tenant in fleet.platform.tenants)}
-    ended = {slug: _done(fleet, slug, record) for slug, record in runs.items() if record.run == args.run_id}
-    ended |= {slug: _done(fleet, slug, None) for slug in _removed(fleet, declared | runs.keys())}
+    runs = fleet.runs()
+    declared = {None, *fleet.layout.units}
+    ended = {unit: _done(fleet, unit, record) for unit, record in runs.items() if record.run == args.run_id}
+    ended |= {unit: _done(fleet, unit, None) for unit in _removed(fleet, declared | runs.keys())}
     plan = fleet.plan(runs)
     waiting = [
         task
         for task in plan.tasks
-        if task.slug not in ended and (task.last is None or not task.last.is_later(args.run_id))
+        if task.unit not in ended and (task.last is None or not task.last.is_later(args.run_id))
     ]
-    later = [one for one in plan.waiting if one.task.slug not in ended]
+    later = [one for one in plan.waiting if one.task.unit not in ended]
     unblocked = [one for one in later if not one.blocked]
     stacks = len(declared | runs.keys() | ended.keys())
     now = datetime.datetime.now(datetime.UTC)
@@ -93,18 +93,18 @@ def _report(fleet: Fleet, args: argparse.Namespace) -> tuple[Report, tuple[Resul
 
 
 def _removed(fleet: Fleet, known: Collection[str | None]) -> Iterator[str]:
-    """Yield the tenants whose stack a job has removed: there is a report, and no record any more."""
+    """Yield the units whose stack a job has removed: there is a report, and no record any more."""
     start = fleet.layout.folder_of("").name
     for report in sorted(fleet.layout.folder.glob(f"{glob.escape(start)}*/{_REPORT}")):
-        slug = report.parent.name.removeprefix(start)
-        if slug not in known:
-            yield slug
+        unit = report.parent.name.removeprefix(start)
+        if unit not in known:
+            yield unit
 
 
-def _done(fleet: Fleet, slug: str | None, record: RunRecord | None) -> Done:
+def _done(fleet: Fleet, unit: str | None, record: RunRecord | None) -> Done:
     """Return the run of a stack; `record` None: it was applied, and the stack removed."""
-    folder = fleet.layout.folder_of(slug)
-    job = FleetJob(slug, (), folder / "settings.yaml", folder / _REPORT, Path("the log of its job"))
+    folder = fleet.layout.folder_of(unit)
+    job = FleetJob(unit, (), folder / "settings.yaml", folder / _REPORT, Path("the log of its job"))
     report = read_report(job.report)
     if record is None:
         return Done(job, 0, 0, report)

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from model.problems import SpecError
+from model.units import with_tenants
 from usine.commands.common import report_problems
 from usine.commands.engine_stack import write_files
 from usine.commands.fleet_open import add_fleet_arguments, open_fleet
@@ -37,18 +38,19 @@ def run(args: argparse.Namespace) -> int:
     """Print a row for each stack, those that need a run first."""
     try:
         fleet = open_fleet(args)
-        runs, scans = fleet.records.runs(), fleet.records.scans()
+        runs, scans = fleet.runs(), fleet.records.scans()
         inputs = fleet.inputs(runs.get(None))
         rollout = fleet.rollout(inputs, runs, scans)
         plan = fleet.pinned.apply_to(rollout.apply_to(make_fleet_plan(inputs, runs)))
-        pending = {task.slug: ", ".join(task.reasons) for task in plan.tasks}
-        pending |= {one.task.slug: f"{', '.join(one.task.reasons)}; {one.why}" for one in plan.waiting}
-        held = {slug: f"{hold.until}: {hold.reason}" for slug, hold in rollout.held.items()}
+        pending = {task.unit: ", ".join(task.reasons) for task in plan.tasks}
+        pending |= {one.task.unit: f"{', '.join(one.task.reasons)}; {one.why}" for one in plan.waiting}
+        held = {unit: f"{hold.until}: {hold.reason}" for unit, hold in rollout.held.items()}
         pinned = {slug: f"{pin.version} until {pin.until}: {pin.reason}" for slug, pin in plan.pinned.items()}
         rows = [
-            _row(slug, pending.get(slug, ""), held.get(slug or "", ""), runs.get(slug), scans.get(slug))
-            | {"pinned to": pinned.get(slug or "", "")}
-            for slug in (*pending, *(slug for slug in inputs if slug not in pending))
+            {"tenant": with_tenants(unit, fleet.layout.units, FOUNDATION)}
+            | _row(pending.get(unit, ""), held.get(unit or "", ""), runs.get(unit), scans.get(unit))
+            | {"pinned to": pinned.get(unit or "", "")}
+            for unit in (*pending, *(unit for unit in inputs if unit not in pending))
         ]
         if args.json is not None:
             write_files({args.json: json.dumps(rows, indent=1) + "\n"})
@@ -66,10 +68,9 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _row(slug: str | None, pending: str, held: str, last: RunRecord | None, scan: ScanRecord | None) -> dict[str, str]:
+def _row(pending: str, held: str, last: RunRecord | None, scan: ScanRecord | None) -> dict[str, str]:
     drift = "" if scan is None else str(scan.findings) + ("" if scan.complete else ", incomplete")
     return {
-        "tenant": slug or FOUNDATION,
         "last run": "" if last is None else _moment(last.ended),
         "result": "" if last is None else last.result.value,
         "pending": pending,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from model.problems import SpecError
 from model.texts import enumerate_words
+from model.units import tenant_of
 from usine.commands.common import ROOT, find_tenant, read_waivers_beside, report_problems
 from usine.commands.engine_stack import add_allowance_argument, add_report_arguments, run_id, write_reports
 from usine.commands.fleet_open import (
@@ -29,7 +30,14 @@ from usine.engine.order import OVERTAKEN
 from usine.engine.sources import commit_of
 from usine.fleet.planning import FleetPlan, FleetTask, WaitingTask
 from usine.fleet.records import Result, RunRecord
-from usine.fleet.removals import RemovalCount, SharedRemovals, leaving_tenants, tenant_removals, too_many_removed
+from usine.fleet.removals import (
+    RemovalCount,
+    SharedRemovals,
+    active_tenants,
+    leaving_tenants,
+    tenant_removals,
+    too_many_removed,
+)
 from usine.fleet.report import applied_entries, fleet_report, result_of, why_of
 from usine.fleet.running import Done, Workers
 from usine.report.ids import NoticeId
@@ -63,15 +71,16 @@ def register(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         metavar="SLUG",
         action="append",
         default=[],
-        help="only this tenant and the foundation, even if the tenant is held or its wave has not begun; repeatable",
+        help="only the stack of this tenant and the foundation, even if it is held or its wave has not begun; "
+        "repeatable",
     )
     parser.add_argument(
         "--among",
-        metavar="SLUG",
+        metavar="NAME",
         action="append",
         default=[],
-        help="of the tenants that would be run, only this one; without an error if it has neither a file nor a stack, "
-        "as the jobs of a pipeline need it; repeatable",
+        help="of the stacks that would be run, only that of this tenant or shard; without an error if it has neither a "
+        "file nor a stack, as the jobs of a pipeline need it; repeatable",
     )
     parser.add_argument("--only", choices=("foundation", "tenants"), help="run this part only")
     parser.add_argument(
@@ -158,7 +167,7 @@ class _Run:
         plan = self._plan()
         print("\n".join(lines_of(plan)), flush=True)
         stacks = len(plan.tasks) + len(plan.waiting) + plan.unchanged
-        self.leaving = leaving_tenants(plan.tasks, self.fleet.archived)
+        self.leaving = leaving_tenants(plan.tasks, self.fleet.active)
         if not self._refused():
             shared = SharedRemovals(self.fleet.records, self.args.run_id) if self.args.run_id else None
             count = RemovalCount(self.fleet.settings, self.allowed, self.leaving, shared)
@@ -167,9 +176,9 @@ class _Run:
                     break
                 # The foundation may have created objects again that tenants refer to, and the next wave may begin.
                 plan = self._plan()
-        begun = {done.job.slug for done in self.ended} | set(self.overtaken)
-        tasks = {task.slug for task in plan.tasks}
-        waiting = {one.task.slug for one in plan.waiting}
+        begun = {done.job.unit for done in self.ended} | set(self.overtaken)
+        tasks = {task.unit for task in plan.tasks}
+        waiting = {one.task.unit for one in plan.waiting}
         named = [one for one in plan.waiting if not one.blocked or self._chosen(one.task)]
         self.notices += [*later_notices(named), *self._late(plan)]
         facts = (
@@ -190,13 +199,13 @@ class _Run:
         return report, tuple(result_of(done) for done in self.ended)
 
     def _plan(self) -> FleetPlan:
-        self.runs = self.fleet.records.runs()
+        self.runs = self.fleet.runs()
         waits = not (self.args.now or self.args.tenant)
         return self.fleet.plan(self.runs, every=self.args.all, waits=waits)
 
     def _refused(self) -> bool:
-        existing = sum(1 for slug in self.runs if slug is not None)
-        refusals = tenant_removals(self.leaving, existing, self.fleet.settings, self.allowed)
+        existing = active_tenants(self.runs)
+        refusals = tenant_removals(self.leaving, len(existing), self.fleet.settings, self.allowed)
         self.notices += refusals
         for notice in self.notices:
             print(f"refused: {notice.text}\n  {notice.remedy}")
@@ -204,29 +213,33 @@ class _Run:
 
     def _next(self, plan: FleetPlan) -> Sequence[FleetTask]:
         """Return the stacks to run next: the foundation, then those of `--first`, then all others that may run."""
-        begun = {done.job.slug for done in self.ended} | set(self.overtaken)
+        begun = {done.job.unit for done in self.ended} | set(self.overtaken)
         left = [
-            task for task in plan.tasks if task.slug not in begun and self._chosen(task) and not self._is_late(task)
+            task for task in plan.tasks if task.unit not in begun and self._chosen(task) and not self._is_late(task)
         ]
-        if foundation := [task for task in left if task.slug is None]:
+        if foundation := [task for task in left if task.unit is None]:
             return foundation
         chosen = left if self.args.limit is None else left[: self.args.limit - len(begun - {None})]
-        return [task for task in chosen if task.slug in self.args.first] or chosen
+        return [task for task in chosen if task.unit in self._first] or chosen
 
     def _chosen(self, task: FleetTask) -> bool:
         """Return whether the options choose a stack."""
-        part = "foundation" if task.slug is None else "tenants"
+        part = "foundation" if task.unit is None else "tenants"
         if self.args.only not in {None, part}:
             return False
-        named = {*self.args.tenant, *self.args.among}
-        return task.slug is None or not named or task.slug in named
+        named = {self.fleet.layout.unit_of(name) for name in (*self.args.tenant, *self.args.among)}
+        return task.unit is None or not named or task.unit in named
+
+    @property
+    def _first(self) -> frozenset[str]:
+        return frozenset(map(self.fleet.layout.unit_of, self.args.first))
 
     def _is_late(self, task: FleetTask) -> bool:
         """Return whether a later pipeline has run a stack: a job that is started again is no rollback."""
         return task.last is not None and task.last.is_later(self.args.run_id or "")
 
     def _late(self, plan: FleetPlan) -> Iterator[Notice]:
-        late = {task.slug for task in plan.tasks if self._chosen(task) and self._is_late(task)} | set(self.overtaken)
+        late = {task.unit for task in plan.tasks if self._chosen(task) and self._is_late(task)} | set(self.overtaken)
         if late:
             names = sorted(slug or FOUNDATION for slug in late)
             text = f"not run, because a later pipeline has run them: {enumerate_words(names, SHOWN)}"
@@ -235,20 +248,19 @@ class _Run:
 
     def _stacks(self, tasks: Sequence[FleetTask], count: RemovalCount) -> bool:
         """Run stacks; return whether others may follow."""
-        by_slug = {task.slug: task for task in tasks}
+        by_unit = {task.unit: task for task in tasks}
         extra = [word for kind, number in self.args.allow_removals for word in ("--allow-removals", f"{kind}={number}")]
         run = ("--run", self.args.run_id) if self.args.run_id else ()
         versions = self.fleet.pinned.versions
         # Each job writes the settings file of its stack only when it begins.
         jobs = (
             self.fleet.job(
-                task.slug,
+                task.unit,
                 task.last,
                 "up",
                 # The version that a tenant is pinned to may not know the option.
-                *("--wait", WAIT, *extra, *(() if task.slug in versions else run)),
-                removed=task.removed,
-                version=versions.get(task.slug or ""),
+                *("--wait", WAIT, *extra, *(() if task.unit in versions else run)),
+                version=versions.get(task.unit or ""),
             )
             for task in tasks
         )
@@ -259,16 +271,16 @@ class _Run:
             return not (count.exceeded or self._too_many_failed())
 
         for done in self.workers.run(jobs, go_on):
-            task = by_slug[done.job.slug]
+            task = by_unit[done.job.unit]
             if done.exit_code == OVERTAKEN:
-                self.overtaken.append(task.slug)
+                self.overtaken.append(task.unit)
                 continue
             self.ended.append(done)
             result = result_of(done)
-            print(f"{task.slug or FOUNDATION}: {result.value} in {duration(done.seconds)}: {why_of(done)}", flush=True)
+            print(f"{task.unit or FOUNDATION}: {result.value} in {duration(done.seconds)}: {why_of(done)}", flush=True)
             self._record(task, done, result)
-            fatal = task.slug is None and result not in {Result.APPLIED, Result.PARTIAL}
-            count.add(task.slug, applied_entries(done))
+            fatal = task.unit is None and result not in {Result.APPLIED, Result.PARTIAL}
+            count.add(task.unit, applied_entries(done))
         self.notices += too_many_removed(count.exceeded)
         if self._too_many_failed():
             self._stop("too many stacks failed (--max-failures)", "correct the change, and run it again")
@@ -276,8 +288,8 @@ class _Run:
 
     def _all_applied(self, batch: Sequence[FleetTask]) -> bool:
         """Return whether the tenants of `--first` were applied."""
-        slugs = {task.slug for task in batch} & set(self.args.first)
-        failed = [d.job.slug for d in self.ended if d.job.slug in slugs and result_of(d) is not Result.APPLIED]
+        first = {task.unit for task in batch} & self._first
+        failed = [d.job.unit for d in self.ended if d.job.unit in first and result_of(d) is not Result.APPLIED]
         if failed:
             self._stop(
                 f"of those that go first, not applied: {', '.join(map(str, failed))}",
@@ -294,27 +306,27 @@ class _Run:
         self.notices.append(Notice(NoticeId.FLEET, Severity.WARNING, f"no other stack was begun: {why}", remedy=remedy))
 
     def _record(self, task: FleetTask, done: Done, result: Result) -> None:
-        if task.removed and task.slug is not None and result is Result.APPLIED:
+        if task.removed and task.unit is not None and result is Result.APPLIED:
             try:
-                self.fleet.engine(task.slug).remove_stack()
+                self.fleet.engine(task.unit).remove_stack()
             except EngineError as error:
                 result = Result.PARTIAL  # the next run tries again
                 self.notices.append(
                     Notice(
                         NoticeId.FLEET,
                         Severity.WARNING,
-                        f"the stack of {task.slug} is empty, but was not removed: {error}",
+                        f"the stack of {task.unit} is empty, but was not removed: {error}",
                         remedy="the next `usine fleet up` tries again",
-                        tenant=task.slug,
+                        tenant=tenant_of(task.unit),
                     )
                 )
             else:
-                self.fleet.records.remove(task.slug)
+                self.fleet.records.remove(task.unit)
                 return
         waits = done.report is not None and any(n.rule == NoticeId.PENDING_PEOPLE for n in done.report.notices)
         now = datetime.datetime.now(datetime.UTC)
         since = task.last.since if task.last is not None and task.last.carries(task.inputs) else None
-        version = self.fleet.pinned.versions.get(task.slug or "")
+        version = self.fleet.pinned.versions.get(task.unit or "")
         record = RunRecord(
             task.inputs,
             result,
@@ -323,22 +335,31 @@ class _Run:
             self.commit,
             why_of(done),
             waits,
-            task.slug in self.fleet.archived,
-            self.fleet.foundation_ids() if task.slug is None else "",
+            self._tenants(task, result),
+            self.fleet.foundation_ids() if task.unit is None else "",
             self.fleet.layout.salt(done.job.settings),
             now if since is None and result is Result.APPLIED else since,
             self.args.run_id or "",
             "" if version is None else version.commit,
         )
-        self.fleet.records.write_run(task.slug, record)
+        self.fleet.records.write_run(task.unit, record)
+
+    def _tenants(self, task: FleetTask, result: Result) -> tuple[str, ...]:
+        """Return the tenants of a stack after its run, without archived ones."""
+        if task.unit is None:
+            return ()
+        found = self.fleet.active.intersection(self.fleet.layout.tenants_of(task.unit))
+        # A run that failed may not have removed all objects of a tenant.
+        before = () if task.last is None or result is Result.APPLIED else task.last.active(task.unit)
+        return tuple(sorted(found.union(before)))
 
 
 def later_notices(waiting: Collection[WaitingTask]) -> Iterator[Notice]:
-    """Yield a notice for each reason to wait: a wave may have thousands of tenants."""
+    """Yield a notice for each reason to wait: a wave may have thousands of stacks."""
     for blocked in (True, False):
-        for why, slugs in by_why(one for one in waiting if one.blocked is blocked).items():
-            text = f"{plural(len(slugs), 'stack')} not run, {why}: {enumerate_words(slugs, SHOWN)}"
-            tenant = slugs[0] if len(slugs) == 1 else None
+        for why, units in by_why(one for one in waiting if one.blocked is blocked).items():
+            text = f"{plural(len(units), 'stack')} not run, {why}: {enumerate_words(units, SHOWN)}"
+            tenant = tenant_of(units[0]) if len(units) == 1 else None
             if blocked:
                 remedy = "correct that, and run it again"
                 yield Notice(NoticeId.FLEET, Severity.WARNING, text, remedy=remedy, tenant=tenant)

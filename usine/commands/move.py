@@ -1,4 +1,4 @@
-"""`usine move`: move the objects of tenants between one stack and a stack per tenant."""
+"""`usine move`: move the objects of tenants between one stack and the stacks of a fleet."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import Any
 from model.problems import SpecError
 from model.settings import FoundationMode, Settings
 from model.texts import enumerate_words
+from model.units import units_of, with_tenants
 from pulumi_facts.checkpoint import resources_of
 from stacks.platform.providers import provider_names
 from usine.commands.common import ROOT, report_problems
@@ -46,9 +47,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add the sub-command."""
     parser = subparsers.add_parser(
         "move",
-        help="move tenants between one stack and a stack per tenant",
-        description="Move the objects of all tenants from one stack to a stack per tenant (`usine fleet`), or back. "
-        "Only states change, no object in a system: before and after, the engine must plan no change.",
+        help="move tenants between one stack and the stacks of a fleet",
+        description="Move the objects of all tenants from one stack to a stack per tenant or shard (`usine fleet`), or "
+        "back. Only states change, no object in a system: before and after, the engine must plan no change.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -57,7 +58,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--to",
         required=True,
         choices=[target.value for target in MoveTarget],
-        help="fleet: a stack per tenant; one: the stack of the foundation",
+        help="fleet: a stack per tenant, or usine:fleet.shards stacks; one: the stack of the foundation",
     )
     add_workers_argument(parser)
     add_wait_argument(parser)
@@ -76,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
         show_plan(fleet, target, slugs)
         if args.dry_run:
             return 0
-        with _locked(fleet, slugs, args.wait) as locks:
+        with _locked(fleet, units_of(slugs, fleet.layout.shards), args.wait) as locks:
             moved = _Files(fleet, args, EngineStates(fleet, locks), fleet.inputs(None)).move(target, slugs)
     except SpecError as error:
         return report_problems(error)
@@ -110,35 +111,36 @@ def _slugs(fleet: Fleet, target: MoveTarget) -> Sequence[str]:
         if gone := sorted(set(slugs) - known):
             raise EngineError(f"apply all changes first: the stack has tenants without a file: {', '.join(gone)}")
         return slugs
-    runs = fleet.records.runs()
+    runs = fleet.runs()
     plan = make_fleet_plan(fleet.inputs(runs.get(None)), runs)
     if plan.tasks:
         raise EngineError("\n".join(["apply all changes first, with `usine fleet up`", *lines_of(plan)]))
-    return sorted(slug for slug in runs if slug is not None)
+    return sorted(tenant.slug for tenant in fleet.platform.tenants)
 
 
 def show_plan(fleet: Fleet, target: MoveTarget, slugs: Sequence[str]) -> None:
     """Print where the objects are, and where they go."""
-    base = fleet.layout.base
-    where = f"from the stack {base} to {plural(len(slugs), 'stack')} {base}.SLUG"
-    print(
-        where if target is MoveTarget.FLEET else f"from {plural(len(slugs), 'stack')} {base}.SLUG to the stack {base}"
-    )
+    base, units = fleet.layout.base, units_of(slugs, fleet.layout.shards)
+    name = "SLUG" if fleet.layout.shards is None else f"K-of-{fleet.layout.shards}"
+    others = f"{plural(len(units), 'stack')} {base}.{name}"
+    print(f"from the stack {base} to {others}" if target is MoveTarget.FLEET else f"from {others} to the stack {base}")
     counts: Counter[str] = objects_of(fleet.engine(None).export_state())
     if target is MoveTarget.ONE:
         print(f"  {base}: {plural(sum(counts.values()), 'object')}")
         return
-    for slug, number in sorted(counts.items()):
-        print(f"  {slug or FOUNDATION}: {plural(number, 'object')}")
+    print(f"  {FOUNDATION}: {plural(counts[''], 'object')}")
+    for unit in sorted(units):
+        number = sum(counts[slug] for slug in units[unit])
+        print(f"  {with_tenants(unit, units, FOUNDATION)}: {plural(number, 'object')}")
 
 
 @contextmanager
-def _locked(fleet: Fleet, slugs: Iterable[str], wait: datetime.timedelta) -> Iterator[tuple[HeldLock, ...]]:
+def _locked(fleet: Fleet, units: Iterable[str], wait: datetime.timedelta) -> Iterator[tuple[HeldLock, ...]]:
     """Hold the locks of all stacks, and release those of the engine that a move left which was killed."""
     with ExitStack() as held:
         locks = []
-        for slug in (None, *slugs):
-            engine = fleet.engine(slug)
+        for unit in (None, *units):
+            engine = fleet.engine(unit)
             lock = held.enter_context(hold(engine, wait=wait, moving=True))
             release_dead_lock(engine, lock.predecessor)
             locks.append(lock)
@@ -152,31 +154,31 @@ class EngineStates:
     fleet: Fleet
     locks: Sequence[HeldLock]
 
-    def read(self, slug: str | None) -> dict[str, Any]:
+    def read(self, unit: str | None) -> dict[str, Any]:
         """Return the state of a stack, which is created if it does not exist."""
-        engine = self.fleet.engine(slug)
-        if slug is None:
+        engine = self.fleet.engine(unit)
+        if unit is None:
             return engine.export_state()
         # With a settings file, so that the engine writes none to the checkout.
         return replace(engine, config_file=self.fleet.layout.settings).ensure_stack()
 
-    def write(self, slug: str | None, checkpoint: Checkpoint) -> None:
+    def write(self, unit: str | None, checkpoint: Checkpoint) -> None:
         """Replace the state of a stack."""
         self._still_locked()
-        self.fleet.engine(slug).import_state(checkpoint)
+        self.fleet.engine(unit).import_state(checkpoint)
 
-    def encrypt(self, slug: str, like: Checkpoint) -> None:
+    def encrypt(self, unit: str, like: Checkpoint) -> None:
         """Encrypt the secrets of a stack again, as those of another state."""
         self._still_locked()
-        self.fleet.engine(slug).encrypt_state(secrets_of(like))
+        self.fleet.engine(unit).encrypt_state(secrets_of(like))
 
-    def remove(self, slug: str) -> None:
+    def remove(self, unit: str) -> None:
         """Empty the state of a stack, and remove the stack."""
-        state = self.read(slug)
+        state = self.read(unit)
         if resources_of(state):
-            self.write(slug, emptied(state))
+            self.write(unit, emptied(state))
         self._still_locked()
-        self.fleet.engine(slug).remove_stack()
+        self.fleet.engine(unit).remove_stack()
 
     def _still_locked(self) -> None:
         for lock in self.locks:
@@ -205,54 +207,55 @@ class _Files:
             self.preview,
             self.record,
             partial(print, flush=True),
+            fleet.layout.shards,
         )
         return move.to_fleet(slugs) if target is MoveTarget.FLEET else move.to_one(slugs)
 
-    def providers(self, slugs: Collection[str]) -> Mapping[str | None, Collection[str]]:
+    def providers(self, units: Mapping[str, Collection[str]]) -> Mapping[str | None, Collection[str]]:
         """Return the names of the providers of each stack."""
         settings, tenants = self.fleet.settings, self.fleet.platform.tenants
         own = replace(settings, foundation=FoundationMode.SKIP)
         return {
             None: provider_names(replace(settings, foundation=FoundationMode.ONLY), ()),
-            **{tenant.slug: provider_names(own, [tenant]) for tenant in tenants if tenant.slug in slugs},
+            **{unit: provider_names(own, [t for t in tenants if t.slug in slugs]) for unit, slugs in units.items()},
         }
 
     def preview(self, target: MoveTarget, states: Mapping[str | None, Checkpoint]) -> Sequence[Done]:
         """Run `usine preview` on stacks in one of the two layouts; return nothing if they were interrupted."""
         workers = Workers(self.args.workers, ROOT, self.fleet.variables)
-        jobs = (self._job(target, slug, salt_of(state)) for slug, state in states.items())
+        jobs = (self._job(target, unit, salt_of(state)) for unit, state in states.items())
         with workers.interruptible():
             ended = tuple(workers.run(jobs))
         # A process that is interrupted while it starts ends with any exit code.
         return () if workers.stopped else ended
 
-    def _job(self, target: MoveTarget, slug: str | None, salt: str) -> FleetJob:
+    def _job(self, target: MoveTarget, unit: str | None, salt: str) -> FleetJob:
         to_fleet = target is MoveTarget.FLEET
-        settings = self.fleet.layout.write(slug, salt, alone=True) if to_fleet else self.args.settings
-        folder = ROOT / FOLDER / self.fleet.layout.stack(slug).replace("/", "-")
+        settings = self.fleet.layout.write(unit, salt, alone=True) if to_fleet else self.args.settings
+        folder = ROOT / FOLDER / self.fleet.layout.stack(unit).replace("/", "-")
         report, log = folder / "move.json", folder / "move.log"
-        stack = ("--stack", self.fleet.layout.stack(slug), "--settings", str(settings))
+        stack = ("--stack", self.fleet.layout.stack(unit), "--settings", str(settings))
         words = ("preview", *stack, "--json", str(report), "--expect-no-changes")
-        return FleetJob(slug, words, settings, report, log)
+        return FleetJob(unit, words, settings, report, log)
 
-    def record(self, slug: str | None, foundation: Checkpoint, done: Done) -> RunRecord:
+    def record(self, unit: str | None, foundation: Checkpoint, done: Done) -> RunRecord:
         """Return the record of a stack that a preview has compared with the files: it needs no run."""
         return RunRecord(
-            self.inputs[slug] if slug is None else replace(self.inputs[slug], foundation=digest_of_state(foundation)),
+            self.inputs[unit] if unit is None else replace(self.inputs[unit], foundation=digest_of_state(foundation)),
             Result.APPLIED,
             datetime.datetime.now(datetime.UTC),
             round(done.seconds, 1),
             self.commit,
             f"moved: {why_of(done)}",
             done.report is not None and any(n.rule == NoticeId.PENDING_PEOPLE for n in done.report.notices),
-            slug in self.fleet.archived,
-            digest_of_state(foundation) if slug is None else "",
+            tuple(slug for slug in self.fleet.layout.tenants_of(unit) if slug in self.fleet.active),
+            digest_of_state(foundation) if unit is None else "",
             self.fleet.layout.salt(done.job.settings),
         )
 
 
 def _lines(fleet: Fleet, moved: Mapping[str | None, Counter[str]]) -> Iterator[str]:
-    for slug, counts in moved.items():
-        yield f"  {fleet.layout.stack(slug)}: {plural(sum(counts.values()), 'object')}"
+    for unit, counts in moved.items():
+        yield f"  {fleet.layout.stack(unit)}: {plural(sum(counts.values()), 'object')}"
     stacks, objects = len(moved), sum(sum(counts.values()) for counts in moved.values())
     yield f"moved: {plural(objects, 'object')} in {plural(stacks, 'stack')}, and no stack has changes."

@@ -11,11 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from model.problems import Problem, SpecError
+from model.units import unit_of
 from pulumi_facts.checkpoint import resources_of
 from usine.clients import Connections
 from usine.clients.connections import below
 from usine.commands.common import ROOT, add_settings_argument, find_tenant, report_problems
-from usine.commands.engine_stack import OpenStack, add_stack_argument, duration, open_stack, slugs_with_stacks
+from usine.commands.engine_stack import OpenStack, add_stack_argument, duration, open_stack, units_with_stacks
 from usine.engine.cli import EngineError
 from usine.fleet.layout import stack_of
 from usine.rotation.progress import RotationStage
@@ -71,8 +72,8 @@ def run(args: argparse.Namespace) -> int:
         tenants = [tenant for tenant in stack.platform.tenants if stack.settings.selected(tenant.slug)]
         if args.slug is not None and find_tenant(tenants, args.slug, "rotate") is None:
             return REFUSED
-        # In a fleet, each tenant has a stack of its own.
-        own = slugs_with_stacks(stack.engine)
+        # In a fleet, tenants have stacks of their own.
+        own = units_with_stacks(stack.engine)
         decision = decide(_facts(stack, own, args), args.slug, args.until, start=args.start)
         if decision.added or decision.removed:
             _write(args.settings, decision, check=args.check)
@@ -86,8 +87,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _facts(stack: OpenStack, own: Iterable[str], args: argparse.Namespace) -> Facts:
     engine = stack.engine
-    chosen = (None, *(slug for slug in own if args.slug in {None, slug}))
-    states = (replace(engine, stack=stack_of(engine.stack, slug)).export_state() for slug in chosen)
+    only = None if args.slug is None else unit_of(args.slug, stack.settings.fleet.shards)
+    chosen = (None, *(unit for unit in own if only in {None, unit}))
+    states = (replace(engine, stack=stack_of(engine.stack, unit)).export_state() for unit in chosen)
     connections = Connections(below(ROOT, stack.settings.endpoints), stack.engine.environment)
     return Facts(
         # Generations are those of the file that is edited, which the engine's file may follow later.

@@ -16,12 +16,13 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
+from model.units import units_of
 from usine.engine.cli import EngineError, short_name
 from usine.engine.storage import Storage, storage_errors
 
 
 class MoveTarget(enum.StrEnum):
-    """Where the objects of tenants go: to a stack per tenant, or to the stack of the foundation."""
+    """Where the objects of tenants go: to stacks of tenants or shards, or to the stack of the foundation."""
 
     FLEET = "fleet"
     ONE = "one"
@@ -31,7 +32,8 @@ class MoveTarget(enum.StrEnum):
 class MoveJournal:
     """A move that has begun (UTC): of these tenants, with backups of the states in the folder `backup`.
 
-    `checked`: the states that it wrote have no changes, so that it only goes on from there.
+    `checked`: the states that it wrote have no changes, so that it only goes on from there. `shards` is the number of
+    shards of the fleet, None for a stack per tenant.
     """
 
     target: MoveTarget
@@ -39,6 +41,7 @@ class MoveJournal:
     began: datetime.datetime
     backup: str
     checked: bool = False
+    shards: int | None = None
 
 
 _errors: Final = partial(storage_errors, "the files of a move beside the state")
@@ -97,9 +100,9 @@ def _backup(base: str, journal: MoveJournal, stack: str) -> tuple[str, ...]:
 
 def refuse_unfinished_move(storage: Storage, stack: str) -> None:
     """Raise EngineError if objects of this stack are being moved."""
-    for base, slug in _owners(stack):
+    for base, unit in _owners(stack):
         journal = read_journal(storage, base)
-        if journal is not None and (slug is None or slug in journal.slugs):
+        if journal is not None and (unit is None or unit in units_of(journal.slugs, journal.shards)):
             raise EngineError(
                 f"objects of the stack {stack} are being moved since {journal.began:%Y-%m-%d %H:%M} UTC, and some may "
                 f"be in two states. Finish it: usine move --stack {base} --to {journal.target}"
@@ -107,8 +110,8 @@ def refuse_unfinished_move(storage: Storage, stack: str) -> None:
 
 
 def _owners(stack: str) -> Iterator[tuple[str, str | None]]:
-    """Yield the stacks whose move may concern this one, with its tenant (None: it is that stack)."""
+    """Yield the stacks whose move may concern this one, with its unit (None: it is that stack)."""
     yield stack, None
-    base, dot, slug = stack.rpartition(".")
+    base, dot, unit = stack.rpartition(".")
     if dot:
-        yield base, slug
+        yield base, unit

@@ -8,15 +8,16 @@ from pathlib import Path
 
 from model.settings import Settings
 from model.tenant import Tenant
+from model.units import is_shard
 from usine.engine.sources import digest_of_file, program_digest
-from usine.fleet.layout import Layout
+from usine.fleet.layout import TENANTS, Layout
 from usine.fleet.records import Inputs, RunRecord, digest_of
 
 
 def read_inputs(
     root: Path, layout: Layout, settings: Settings, tenants: Iterable[Tenant], foundation: RunRecord | None
 ) -> dict[str | None, Inputs]:
-    """Return the digests of the foundation (None) and of each tenant, without the engine.
+    """Return the digests of the foundation (None) and of each unit, without the engine.
 
     Args:
         root: the folder of `Pulumi.yaml`.
@@ -33,9 +34,10 @@ def read_inputs(
     listed = tuple(tenants)
     people = sorted({person for tenant in listed for person in tenant.people})
     found: dict[str | None, Inputs] = {None: Inputs(program, own_digest(layout, None, common), digest_of(people))}
-    for tenant in listed:
-        own = own_digest(layout, tenant.slug, common)
-        found[tenant.slug] = Inputs(program, own, digest_of_file(layout.projects / f"{tenant.slug}.yaml"), ids)
+    for unit, slugs in layout.units.items():
+        files = [digest_of_file(layout.projects / f"{slug}.yaml") for slug in slugs]
+        its = digest_of(files) if is_shard(unit) else files[0]
+        found[unit] = Inputs(program, own_digest(layout, unit, common), its, ids)
     return found
 
 
@@ -44,9 +46,10 @@ def common_digest(layout: Layout, files: Iterable[Path]) -> str:
     return digest_of([_text(layout.common()), *map(digest_of_file, files)])
 
 
-def own_digest(layout: Layout, slug: str | None, common: str) -> str:
-    """Return the digest of the settings of one stack."""
-    return digest_of([common, _text(layout.own(slug))])
+def own_digest(layout: Layout, unit: str | None, common: str) -> str:
+    """Return the digest of the settings of one stack. Which tenants a shard has follows from their files."""
+    own = {key: value for key, value in layout.own(unit).items() if key != TENANTS}
+    return digest_of([common, _text(own)])
 
 
 def _text(keys: Mapping[str, object]) -> str:

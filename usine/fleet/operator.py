@@ -42,16 +42,16 @@ _TOKENS: Final = "/tokens"
 _TOKEN_SECONDS: Final = 3600
 
 
-def resource_name(base: str, slug: str | None) -> str:
+def resource_name(base: str, unit: str | None) -> str:
     """Return the name of a stack's resource, different for each stack of a fleet.
 
-    A slug has no double dash, so the first form splits in one way only. The second one has no double dash.
+    A unit has no double dash, so the first form splits in one way only. The second one has no double dash.
     """
-    plain = base if slug is None else f"{base}--{slug}"
+    plain = base if unit is None else f"{base}--{unit}"
     if _LABEL.fullmatch(base) and len(plain) <= LONGEST_NAME:
         return plain
-    digest = hashlib.sha256(f"{base}\0{slug or ''}".encode()).hexdigest()[:_DIGITS]
-    start = re.sub(r"[^a-z0-9]+", "-", (slug or base).lower())[: LONGEST_NAME - _DIGITS - 1].strip("-")
+    digest = hashlib.sha256(f"{base}\0{unit or ''}".encode()).hexdigest()[:_DIGITS]
+    start = re.sub(r"[^a-z0-9]+", "-", (unit or base).lower())[: LONGEST_NAME - _DIGITS - 1].strip("-")
     return f"{start}-{digest}" if start[:1].isalpha() else f"s-{digest}"
 
 
@@ -59,7 +59,7 @@ def resource_name(base: str, slug: str | None) -> str:
 class StackRun:
     """The commit that a stack's resource has, and the id of the run of the fleet that this is. None: the foundation."""
 
-    slug: str | None
+    unit: str | None
     commit: str
     run: str = ""
 
@@ -85,23 +85,23 @@ def choose(
     A stack that needs a run gets `commit`. All others keep that of their last run, so that a tenant that is held, whose
     wave has not begun, or that is unchanged costs nothing. A tenant that must wait and has no commit gets no resource.
     """
-    tenants = [task.slug for task in plan.tasks if task.slug is not None]
-    begun = {*(task.slug for task in plan.tasks if task.slug is None), *tenants[:limit]}
-    why: dict[str | None, str] = {one.task.slug: one.why for one in plan.waiting}
+    tenants = [task.unit for task in plan.tasks if task.unit is not None]
+    begun = {*(task.unit for task in plan.tasks if task.unit is None), *tenants[:limit]}
+    why: dict[str | None, str] = {one.task.unit: one.why for one in plan.waiting}
     why |= dict.fromkeys(set(tenants) - begun, "left out by --limit")
     made: list[StackRun] = []
     left_out: dict[str, str] = {}
-    every = {*inputs, *(task.slug for task in plan.tasks)}
-    for slug in sorted(every, key=lambda slug: (slug is not None, slug or "")):
-        last = runs.get(slug)
-        if slug in begun:
-            made.append(StackRun(slug, commit, run))
+    every = {*inputs, *(task.unit for task in plan.tasks)}
+    for unit in sorted(every, key=lambda unit: (unit is not None, unit or "")):
+        last = runs.get(unit)
+        if unit in begun:
+            made.append(StackRun(unit, commit, run))
         elif last is not None and last.commit is not None:
-            made.append(StackRun(slug, last.commit, last.run))
-        elif slug is not None and slug in why:
-            left_out[slug] = why[slug]
+            made.append(StackRun(unit, last.commit, last.run))
+        elif unit is not None and unit in why:
+            left_out[unit] = why[unit]
         else:
-            made.append(StackRun(slug, commit))  # unchanged, so that a run does nothing
+            made.append(StackRun(unit, commit))  # unchanged, so that a run does nothing
     return Chosen(tuple(made), left_out)
 
 
@@ -140,7 +140,7 @@ class OperatorStacks:
         base = self.layout.base
         account, _ = _IDENTITIES[self.applies]
         spec: dict[str, Any] = {
-            "stack": self.layout.stack(one.slug),
+            "stack": self.layout.stack(one.unit),
             "projectRepo": self.repository,
             # Not `branch`: the operator asks for its head every minute, so that a push would start all stacks at once.
             "commit": one.commit,
@@ -156,14 +156,14 @@ class OperatorStacks:
             # The pod, with its log-in, ends with the run, unless that failed.
             "workspaceReclaimPolicy": "Delete",
         }
-        if one.slug is not None:
+        if one.unit is not None:
             spec["prerequisites"] = [{"name": resource_name(base, None)}]
         spec["workspaceTemplate"] = {"spec": self._workspace(one)}
         return {
             "apiVersion": "pulumi.com/v1",
             "kind": "Stack",
             "metadata": {
-                "name": resource_name(base, one.slug),
+                "name": resource_name(base, one.unit),
                 "namespace": self.namespace,
                 "labels": {MANAGED_BY_LABEL: "usine", f"{DOMAIN}/fleet": resource_name(base, None)},
             },
@@ -178,7 +178,7 @@ class OperatorStacks:
             "USINE_PATH": self.path,
             "USINE_FLEET_STACK": self.layout.base,
             "USINE_FLEET_SETTINGS": self.settings,
-            "USINE_FLEET_TENANT": one.slug or "",
+            "USINE_FLEET_TENANT": one.unit or "",
             "USINE_FLEET_RUN": one.run,
             "USINE_FLEET_MODE": "up" if self.applies else "preview",
         }

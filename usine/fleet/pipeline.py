@@ -13,6 +13,7 @@ from typing import Final
 
 import yaml
 
+from model.units import is_shard
 from usine.fleet.layout import Layout
 from usine.fleet.planning import FleetTask
 
@@ -55,24 +56,24 @@ class ChildPipeline:
 
         Args:
             tasks: the stacks that need a run, in their order.
-            first: tenants that run before the others.
-            others: tenants that may need a run after that of the foundation.
+            first: units that run before the others.
+            others: units that may need a run after that of the foundation.
         """
         found: dict[str, object] = {}
-        if any(task.slug is None for task in tasks):
+        if any(task.unit is None for task in tasks):
             found["foundation"] = self._job("foundation", self.layout.base, "--only", "foundation") | {
                 # A part of the foundation failed: the tenants run, as in `usine fleet up`.
                 "allow_failure": {"exit_codes": [4]}
             }
-        slugs = [task.slug for task in tasks if task.slug]
-        found |= self._tenants("first", [slug for slug in slugs if slug in first])
+        units = [task.unit for task in tasks if task.unit]
+        found |= self._tenants("first", [unit for unit in units if unit in first])
         # Those that changed themselves have jobs of their own: they wait for no other tenant and no other pipeline.
-        own = [task.slug for task in tasks if task.slug and task.slug not in first and not task.by_platform]
-        platform = [slug for slug in slugs if slug not in first and slug not in own]
+        own = [task.unit for task in tasks if task.unit and task.unit not in first and not task.by_platform]
+        platform = [unit for unit in units if unit not in first and unit not in own]
         # If there are many, they share the jobs with all others.
         alone = len(own) if len(own) <= self.jobs // 2 else 0
-        for slug in own[:alone]:
-            found |= self._job_of("tenants", slug)
+        for unit in own[:alone]:
+            found |= self._job_of("tenants", unit)
         later = [*own[alone:], *platform]
         found |= self._tenants("tenants", [*later, *others], len(later), self.jobs - alone)
         return {
@@ -82,15 +83,15 @@ class ChildPipeline:
         }
 
     def _tenants(
-        self, stage: str, slugs: Sequence[str], certain: int | None = None, most: int | None = None
+        self, stage: str, units: Sequence[str], certain: int | None = None, most: int | None = None
     ) -> Mapping[str, object]:
-        """Return up to `most` jobs of a stage. The first `certain` tenants need a run (all: None)."""
-        certain = len(slugs) if certain is None else certain
+        """Return up to `most` jobs of a stage. The first `certain` units need a run (all: None)."""
+        certain = len(units) if certain is None else certain
         most = self.jobs if most is None else most
-        count = min(most, certain + math.ceil((len(slugs) - certain) / _OTHERS_IN_A_JOB))
+        count = min(most, certain + math.ceil((len(units) - certain) / _OTHERS_IN_A_JOB))
         found: dict[str, object] = {}
         for number in range(1, count + 1):
-            group = slugs[number - 1 :: count]
+            group = units[number - 1 :: count]
             if len(group) == 1:
                 found |= self._job_of(stage, group[0])
             else:
@@ -99,12 +100,13 @@ class ChildPipeline:
                 found[f"{stage} {number}/{count}"] = self._job(stage, shared, *words)
         return found
 
-    def _job_of(self, stage: str, slug: str) -> Mapping[str, object]:
-        """Return the job of one tenant: no other job runs its stack at the same time."""
-        return {f"tenant {slug}": self._job(stage, self.layout.stack(slug), *self._among([slug]))}
+    def _job_of(self, stage: str, unit: str) -> Mapping[str, object]:
+        """Return the job of one unit: no other job runs its stack at the same time."""
+        name = f"{'shard' if is_shard(unit) else 'tenant'} {unit}"
+        return {name: self._job(stage, self.layout.stack(unit), *self._among([unit]))}
 
-    def _among(self, slugs: Sequence[str]) -> Sequence[str]:
-        chosen = (word for slug in slugs for word in ("--among", slug))
+    def _among(self, units: Sequence[str]) -> Sequence[str]:
+        chosen = (word for unit in units for word in ("--among", unit))
         return ["--only", "tenants", *(["--now"] if self.now else []), *chosen]
 
     def _job(self, stage: str, group: str, *words: str) -> dict[str, object]:

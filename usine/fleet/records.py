@@ -26,7 +26,7 @@ from usine.engine.storage import Storage, storage_errors
 
 #: Requests to the storage at the same time: a record is small, and a request to an object store takes some 20 ms.
 _SIDE_BY_SIDE: Final = 32
-#: The file of the foundation. No slug has an underscore.
+#: The file of the foundation. No unit has an underscore.
 _FOUNDATION: Final = "_foundation"
 _SUFFIX: Final = ".json"
 #: How long the removals of a run are kept.
@@ -63,8 +63,8 @@ _WORDS: Final = {
 class Inputs:
     """Digests of what the result of a stack's run depends on.
 
-    `tenant` is that of the tenant's file; of the foundation, that of all people. `foundation` is the digest of the ids
-    of the foundation's objects, empty for the foundation itself.
+    `tenant` is that of the files of its tenants; of the foundation, that of all people. `foundation` is the digest of
+    the ids of the foundation's objects, empty for the foundation itself.
     """
 
     program: str
@@ -78,7 +78,8 @@ class RunRecord:
     """The last run of a stack. `ended` is in UTC, `seconds` its duration, `commit` what was checked out.
 
     `text` is the verdict of its report. `waits`: people have no account yet, so that a later run may add them.
-    `archived`: the tenant was archived. `objects` is the digest of the ids of the stack's objects (foundation only).
+    `tenants` are those of the stack that were not archived, None in a record of an older version. `objects` is the
+    digest of the ids of the stack's objects (foundation only).
     `salt` is what the engine added to the settings file of the stack: another one would encrypt every secret again.
     `since` is when this program with these settings was applied for the first time; None if it was not yet.
     `run` is the id of the run of the fleet, if it has several jobs. `version` is the commit of the version that ran it,
@@ -92,7 +93,7 @@ class RunRecord:
     commit: str | None = None
     text: str = ""
     waits: bool = False
-    archived: bool = False
+    tenants: tuple[str, ...] | None = None
     objects: str = ""
     salt: str = ""
     since: datetime.datetime | None = None
@@ -102,6 +103,10 @@ class RunRecord:
     def carries(self, wanted: Inputs) -> bool:
         """Return whether this run was one of the same program with the same settings."""
         return (self.inputs.program, self.inputs.settings) == (wanted.program, wanted.settings)
+
+    def active(self, unit: str) -> tuple[str, ...]:
+        """Return the tenants of the stack that were not archived; `unit` is its unit."""
+        return (unit,) if self.tenants is None else self.tenants
 
     def is_later(self, run: str) -> bool:
         """Return whether this is of a later pipeline than `run`."""
@@ -161,7 +166,7 @@ _COUNTS: Final = TypeAdapter(dict[str, int])
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """The records of a fleet, by slug (None: the foundation). A record that is no record does not exist.
+    """The records of a fleet, by unit (None: the foundation). A record that is no record does not exist.
 
     All methods raise EngineError if the storage does not answer.
     """
@@ -173,10 +178,10 @@ class Records:
         """Return the last run of each stack."""
         return self._all("runs", _RUN.validate_json)
 
-    def run(self, slug: str | None) -> RunRecord | None:
+    def run(self, unit: str | None) -> RunRecord | None:
         """Return the last run of a stack; None if there is none."""
         with _errors():
-            text = self.storage.read(*self._path("runs", slug))
+            text = self.storage.read(*self._path("runs", unit))
         try:
             return _RUN.validate_json(text or b"")
         except ValueError:
@@ -186,8 +191,8 @@ class Records:
         """Return the last drift scan of each stack."""
         return self._all("scans", _SCAN.validate_json)
 
-    def slugs(self) -> tuple[str, ...]:
-        """Return the tenants with a record, sorted: if there is one, the platform runs as a fleet.
+    def units(self) -> tuple[str, ...]:
+        """Return the units with a record, sorted: if there is one, the platform runs as a fleet.
 
         The foundation has one as well after somebody has tried `usine fleet up` on a platform that is one stack.
         """
@@ -196,46 +201,46 @@ class Records:
         return tuple(sorted(name for name in names if name != _FOUNDATION))
 
     def probes(self) -> dict[str | None, ProbeRecord]:
-        """Return the last pipeline of each probe."""
+        """Return the last pipeline of each probe, by tenant."""
         return self._all("probes", _PROBE.validate_json)
 
-    def write_run(self, slug: str | None, record: RunRecord) -> None:
+    def write_run(self, unit: str | None, record: RunRecord) -> None:
         """Record a run, unless a later pipeline has recorded one meanwhile."""
-        known = self.run(slug) if record.run else None
+        known = self.run(unit) if record.run else None
         if known is not None and known.is_later(record.run):
             return
         with _errors():
-            self.storage.write(_RUN.dump_json(record), *self._path("runs", slug))
+            self.storage.write(_RUN.dump_json(record), *self._path("runs", unit))
 
-    def write_scan(self, slug: str | None, record: ScanRecord, report: str) -> None:
+    def write_scan(self, unit: str | None, record: ScanRecord, report: str) -> None:
         """Record a drift scan, and keep its report (JSON) until the next one if it has findings."""
         with _errors():
             if record.findings:
-                self.storage.write(report.encode(), *self._path("reports", slug))
+                self.storage.write(report.encode(), *self._path("reports", unit))
             else:
-                self.storage.remove(*self._path("reports", slug))
-            self.storage.write(_SCAN.dump_json(record), *self._path("scans", slug))
+                self.storage.remove(*self._path("reports", unit))
+            self.storage.write(_SCAN.dump_json(record), *self._path("scans", unit))
 
     def write_probe(self, slug: str, record: ProbeRecord) -> None:
-        """Record the last pipeline of a probe."""
+        """Record the last pipeline of a probe of a tenant."""
         with _errors():
             self.storage.write(_PROBE.dump_json(record), *self._path("probes", slug))
 
-    def report(self, slug: str | None) -> str | None:
+    def report(self, unit: str | None) -> str | None:
         """Return the report of the last drift scan; None if it had no findings."""
         with _errors():
-            text = self.storage.read(*self._path("reports", slug))
+            text = self.storage.read(*self._path("reports", unit))
         return None if text is None else text.decode()
 
-    def remove(self, slug: str | None) -> None:
+    def remove(self, unit: str | None) -> None:
         """Remove the records of a stack that does not exist any more."""
         with _errors():
             for kind in ("runs", "scans", "reports", "probes"):
-                self.storage.remove(*self._path(kind, slug))
+                self.storage.remove(*self._path(kind, unit))
 
-    def write_removals(self, run: str, slug: str | None, counts: Mapping[str, int]) -> None:
+    def write_removals(self, run: str, unit: str | None, counts: Mapping[str, int]) -> None:
         """Record how many objects of each type a run of a stack removed. Each such run has its own file."""
-        name = f"{_FOUNDATION if slug is None else slug}.{time.time_ns()}{_SUFFIX}"
+        name = f"{_FOUNDATION if unit is None else unit}.{time.time_ns()}{_SUFFIX}"
         with _errors():
             self.storage.write(_COUNTS.dump_json(dict(counts)), *self._folder("removals"), run, name)
 
@@ -266,12 +271,12 @@ class Records:
         with _errors(), ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
             listed = [name for name in self.storage.names(*self._folder(kind)) if name.endswith(_SUFFIX)]
             names = [name.removesuffix(_SUFFIX) for name in listed]
-            slugs = [None if name == _FOUNDATION else name for name in names]
-            texts = list(pool.map(lambda slug: self.storage.read(*self._path(kind, slug)), slugs))
+            units = [None if name == _FOUNDATION else name for name in names]
+            texts = list(pool.map(lambda unit: self.storage.read(*self._path(kind, unit)), units))
         found: dict[str | None, _Record] = {}
-        for slug, text in zip(slugs, texts, strict=True):
+        for unit, text in zip(units, texts, strict=True):
             try:
-                found[slug] = parse(text or b"")
+                found[unit] = parse(text or b"")
             except ValueError:
                 continue  # without its record, the stack is run again
         return found
@@ -280,8 +285,8 @@ class Records:
         # A full name is <organisation>/<project>/<stack>.
         return (".usine", "fleet", short_name(self.base), kind)
 
-    def _path(self, kind: str, slug: str | None) -> tuple[str, ...]:
-        return (*self._folder(kind), f"{_FOUNDATION if slug is None else slug}{_SUFFIX}")
+    def _path(self, kind: str, unit: str | None) -> tuple[str, ...]:
+        return (*self._folder(kind), f"{_FOUNDATION if unit is None else unit}{_SUFFIX}")
 
 
 def removed_at(name: str) -> datetime.datetime:

@@ -12,7 +12,7 @@ from model.settings import Settings
 from pulumi_facts.data_bearing import superseded
 from pulumi_facts.generations import generation_of
 from usine.fleet.planning import FleetTask
-from usine.fleet.records import Records, removed_at
+from usine.fleet.records import Records, RunRecord, removed_at
 from usine.report.ids import NoticeId
 from usine.report.model import Action, Entry, Notice, Severity
 from usine.rules.mass_removal import TENANT, Removal, mass_removals
@@ -21,16 +21,14 @@ from usine.rules.mass_removal import TENANT, Removal, mass_removals
 WINDOW: Final = datetime.timedelta(hours=1)
 
 
-def leaving_tenants(tasks: Iterable[FleetTask], archived: Collection[str]) -> frozenset[str]:
-    """Return the tenants that these tasks archive or remove; `archived` are those with `state: archived`."""
-    return frozenset(
-        task.slug
-        for task in tasks
-        if task.slug is not None
-        and task.last is not None
-        and not task.last.archived
-        and (task.removed or task.slug in archived)
-    )
+def active_tenants(runs: Mapping[str | None, RunRecord]) -> frozenset[str]:
+    """Return the tenants with objects in the stacks of these runs, except archived ones."""
+    return frozenset(slug for unit, run in runs.items() if unit is not None for slug in run.active(unit))
+
+
+def leaving_tenants(tasks: Iterable[FleetTask], active: Collection[str]) -> frozenset[str]:
+    """Return the tenants that these tasks archive or remove; `active` have a file, and are not archived."""
+    return active_tenants({task.unit: task.last for task in tasks if task.last is not None}).difference(active)
 
 
 def tenant_removals(
@@ -38,7 +36,7 @@ def tenant_removals(
 ) -> tuple[Notice, ...]:
     """Return the refusal of a run that archives or removes too many tenants; empty if it may begin.
 
-    `leaving` are the tenants that this run archives or removes, `existing` is the number of tenants with a stack.
+    `leaving` are the tenants that this run archives or removes, `existing` is the number of active ones.
     """
     refusals = mass_removals({TENANT: len(leaving)}, {TENANT: existing}, settings.changes.mass_removal, allowed)
     return tuple(
@@ -80,7 +78,7 @@ class RemovalCount:
     shared: SharedRemovals | None = None
     counts: Counter[str] = field(default_factory=Counter)
 
-    def add(self, slug: str | None, entries: Iterable[Entry]) -> None:
+    def add(self, unit: str | None, entries: Iterable[Entry]) -> None:
         """Count the entries of the report of one stack. Raises EngineError if they cannot be shared."""
         counted = Counter(
             entry.type
@@ -92,7 +90,7 @@ class RemovalCount:
         )
         self.counts.update(counted)
         if self.shared is not None and counted:
-            self.shared.add(slug, counted)
+            self.shared.add(unit, counted)
 
     def read(self) -> None:
         """Read what the other jobs of this run have removed so far. Raises EngineError."""
@@ -124,9 +122,9 @@ class SharedRemovals:
     #: Runs whose removals were all too old when this one looked first: such a run has ended.
     _past: set[str] = field(default_factory=set)
 
-    def add(self, slug: str | None, counted: Mapping[str, int]) -> None:
+    def add(self, unit: str | None, counted: Mapping[str, int]) -> None:
         """Record what the run of a stack removed. Raises EngineError."""
-        self.records.write_removals(self.run, slug, counted)
+        self.records.write_removals(self.run, unit, counted)
 
     def total(self) -> Counter[str]:
         """Return the sum. Raises EngineError, also for a file that cannot be read: it may have any number."""

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from model.units import tenant_of
 from usine.fleet.records import Result
 from usine.fleet.running import Done
 from usine.report.ids import NoticeId
@@ -78,9 +79,9 @@ def drift_report(
 ) -> Report:
     """Return the report of the last drift scans of all stacks, with `more` notices. `failed` gave no report."""
     entries = by_risk(entry for _, report in scans for entry in report.entries)
-    notices = [_of_tenant(notice, slug) for slug, report in scans for notice in report.notices]
+    notices = [_of_unit(notice, unit) for unit, report in scans for notice in report.notices]
     gaps = [_failure(done, "could not be scanned", Severity.ERROR) for done in failed]
-    found = {entry.tenant for entry in entries}
+    found = [unit for unit, report in scans if report.entries]
     verdict = f"{plural(len(entries), 'object')} of {plural(len(found), 'stack')} differ." if entries else "No drift."
     if gaps:
         verdict += f" {plural(len(gaps), 'stack')} could not be scanned."
@@ -98,13 +99,13 @@ def _failures(ended: Iterable[Done], *, applied: bool) -> Iterator[Notice]:
 
 
 def _failure(done: Done, what: str, severity: Severity) -> Notice:
-    whose = "the foundation" if done.job.slug is None else done.job.slug
+    whose = "the foundation" if done.job.unit is None else done.job.unit
     return Notice(
         NoticeId.FLEET,
         severity,
         f"{whose} {what}: {why_of(done)}",
         remedy=f"see {done.job.log}, and run it again",
-        tenant=done.job.slug,
+        tenant=tenant_of(done.job.unit),
     )
 
 
@@ -113,11 +114,11 @@ def _of_stacks(ended: Iterable[Done], *, applied: bool) -> Iterator[Notice]:
         for notice in done.report.notices if done.report else ():
             # What one stack refuses does not refuse a run that applied others.
             lower = applied and notice.refuses
-            yield _of_tenant(replace(notice, severity=Severity.WARNING) if lower else notice, done.job.slug)
+            yield _of_unit(replace(notice, severity=Severity.WARNING) if lower else notice, done.job.unit)
 
 
-def _of_tenant(notice: Notice, slug: str | None) -> Notice:
-    return notice if notice.tenant or slug is None else replace(notice, tenant=slug)
+def _of_unit(notice: Notice, unit: str | None) -> Notice:
+    return notice if notice.tenant else replace(notice, tenant=tenant_of(unit))
 
 
 def _credentials(reports: Iterable[Report | None]) -> tuple[StoredCredential, ...]:

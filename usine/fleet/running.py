@@ -22,13 +22,13 @@ _LONGEST_REASON: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class FleetJob:
-    """A command on one stack, with its settings file. `arguments` follow `usine`.
+    """A command on the stack of one unit, with its settings file. `arguments` follow `usine`.
 
     The command writes its report to `report`, as JSON. `root` is the checkout whose program runs, None for that of the
     fleet; `python` is its interpreter.
     """
 
-    slug: str | None
+    unit: str | None
     arguments: Sequence[str]
     settings: Path
     report: Path

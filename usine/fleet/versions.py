@@ -188,13 +188,13 @@ class Pinned:
 
     def apply_to(self, plan: FleetPlan) -> FleetPlan:
         """Return the plan with the pins, in which no tenant runs whose version cannot run it."""
-        stuck = {task.slug: why for task in plan.tasks if (why := self.problems.get(task.slug or ""))}
+        stuck = {task.unit: why for task in plan.tasks if (why := self.problems.get(task.unit or ""))}
         return replace(
             plan,
-            tasks=tuple(task for task in plan.tasks if task.slug not in stuck),
+            tasks=tuple(task for task in plan.tasks if task.unit not in stuck),
             waiting=(
                 *plan.waiting,
-                *(WaitingTask(t, stuck[t.slug], blocked=True) for t in plan.tasks if t.slug in stuck),
+                *(WaitingTask(t, stuck[t.unit], blocked=True) for t in plan.tasks if t.unit in stuck),
             ),
             pinned=self.pins,
         )

@@ -1,4 +1,4 @@
-"""Splits the state of one stack into one per tenant, and joins them again. Pure functions of checkpoints.
+"""Splits the state of one stack into one per unit of a fleet, and joins them again. Pure functions of checkpoints.
 
 No secret is decrypted: a state that is split gives its encryption to its parts, and states are joined only when they
 have the same encryption.
@@ -16,6 +16,7 @@ from pulumi_facts.checkpoint import deployment_of, pending_of, resources_of
 from pulumi_facts.urns import address_of, in_stack, name_of, provider_reference, provider_urn
 from pulumi_facts.values import RESOURCE_SIGNATURE, SIGNATURE
 from usine.engine.cli import short_name
+from usine.fleet.layout import stack_of
 
 #: A checkpoint, as `pulumi stack export` writes it.
 Checkpoint = Mapping[str, Any]
@@ -32,54 +33,61 @@ class MoveError(Exception):
 
 
 def split(
-    checkpoint: Checkpoint, base: str, slugs: Collection[str], providers: Mapping[str | None, Collection[str]]
+    checkpoint: Checkpoint,
+    base: str,
+    units: Mapping[str, Collection[str]],
+    providers: Mapping[str | None, Collection[str]],
 ) -> dict[str | None, dict[str, Any]]:
-    """Return the state of the foundation (None) and of each tenant, from that of one stack.
+    """Return the state of the foundation (None) and of each unit, from that of one stack.
 
     Args:
         checkpoint: the state of the stack.
-        base: its name; a tenant's stack is ``<base>.<slug>``.
-        slugs: all tenants in the state.
+        base: its name; a unit's stack is ``<base>.<unit>``.
+        units: all tenants in the state, by unit.
         providers: the names of the providers that the program makes in each stack.
 
     Raises MoveError if a resource belongs to none of them.
     """
     refuse_unfinished(checkpoint, base)
-    owned: dict[str | None, list[Resource]] = {None: [], **{slug: [] for slug in slugs}}
+    owned: dict[str | None, list[Resource]] = {None: [], **{unit: [] for unit in units}}
+    owners: dict[str | None, str | None] = {None: None, **{slug: unit for unit in units for slug in units[unit]}}
     shared: list[Resource] = []
     for resource in resources_of(checkpoint):
         if tokens.is_provider(resource["type"]) or resource["type"] == tokens.STACK:
             shared.append(resource)
             continue
-        owner = address_of(resource["urn"]).tenant
-        if owner not in owned:
+        slug = address_of(resource["urn"]).tenant
+        if slug not in owners:
             raise MoveError(f"{name_of(resource['urn'])} in the stack {base} is of no tenant that is moved")
-        owned[owner].append(resource)
+        owned[owners[slug]].append(resource)
     return {
-        owner: _part(
+        unit: _part(
             checkpoint,
-            short_name(base) if owner is None else f"{short_name(base)}.{owner}",
-            [*_shared(shared, own, providers[owner]), *own],
-            owner,
+            stack_of(short_name(base), unit),
+            [*_shared(shared, own, providers[unit]), *own],
+            None if unit is None else units[unit],
         )
-        for owner, own in owned.items()
+        for unit, own in owned.items()
     }
 
 
-def join(foundation: Checkpoint, tenants: Mapping[str, Checkpoint], base: str) -> dict[str, Any]:
-    """Return the state of one stack, from that of the foundation and of each tenant.
+def join(
+    foundation: Checkpoint, states: Mapping[str, Checkpoint], base: str, units: Mapping[str, Collection[str]]
+) -> dict[str, Any]:
+    """Return the state of one stack, from that of the foundation and of each unit; `units` are their tenants.
 
     Raises MoveError if they are encrypted in different ways, or a resource is in two of them.
     """
     refuse_unfinished(foundation, base)
     joined: dict[str, dict[str, Any]] = {r["urn"]: _moved(r, short_name(base)) for r in resources_of(foundation)}
-    #: The providers of the stack; those of a tenant's stack have other ids.
+    #: The providers of the stack; those of other stacks have other ids.
     references = {r["urn"]: _reference(r) for r in resources_of(foundation) if tokens.is_provider(r["type"])}
     summaries: dict[str, Any] = {}
-    for slug, checkpoint in tenants.items():
-        refuse_unfinished(checkpoint, f"{base}.{slug}")
+    for unit, checkpoint in states.items():
+        stack = stack_of(base, unit)
+        refuse_unfinished(checkpoint, stack)
         if secrets_of(checkpoint) != secrets_of(foundation):
-            raise MoveError(f"the secrets of {base}.{slug} are encrypted in another way than those of {base}")
+            raise MoveError(f"the secrets of {stack} are encrypted in another way than those of {base}")
         for resource in resources_of(checkpoint):
             moved = _moved(resource, short_name(base))
             urn = moved["urn"]
@@ -91,8 +99,8 @@ def join(foundation: Checkpoint, tenants: Mapping[str, Checkpoint], base: str) -
                     joined[urn] = moved
                     references[urn] = _reference(moved)
                 continue
-            if address_of(urn).tenant != slug or urn in joined:
-                raise MoveError(f"{name_of(urn)} in the stack {base}.{slug} is not of this tenant, or is in two stacks")
+            if address_of(urn).tenant not in units[unit] or urn in joined:
+                raise MoveError(f"{name_of(urn)} in the stack {stack} is of no tenant of this stack, or in two stacks")
             if moved.get("provider"):
                 moved["provider"] = references[provider_urn(moved["provider"])]
             joined[urn] = moved
@@ -162,15 +170,18 @@ def _shared(shared: Iterable[Resource], own: Iterable[Resource], names: Collecti
             yield resource
 
 
-def _part(checkpoint: Checkpoint, stack: str, resources: Iterable[Resource], owner: str | None) -> dict[str, Any]:
+def _part(
+    checkpoint: Checkpoint, stack: str, resources: Iterable[Resource], slugs: Collection[str] | None
+) -> dict[str, Any]:
+    """Return the state of a stack with these tenants; None: the foundation."""
     moved = [_moved(resource, stack) for resource in resources]
     for resource in moved:
         if resource["type"] == tokens.STACK:
-            tenants = {slug: what for slug, what in _tenants_in(resource).items() if slug == owner}
-            mode = FoundationMode.ONLY if owner is None else FoundationMode.SKIP
+            tenants = {slug: what for slug, what in _tenants_in(resource).items() if slug in (slugs or ())}
+            mode = FoundationMode.ONLY if slugs is None else FoundationMode.SKIP
             _set_outputs(resource, mode, tenants)
     made = _checkpoint(checkpoint, _pruned(moved))
-    if owner is not None:
+    if slugs is not None:
         kept = {"manifest", _PROVIDERS_OF_SECRETS, "resources"}
         made["deployment"] = {key: value for key, value in made["deployment"].items() if key in kept}
     return made
