@@ -71,6 +71,7 @@ def test_the_run_has_the_settings_of_the_stack(platform: Fake) -> None:
     assert config(alpha.engine.config_file)["encryptionsalt"] == "v1:salt", (
         "another one would encrypt all secrets again"
     )
+    assert platform.root / "out" / "fleet" not in (alpha.engine.config_file or Path()).parents, "a run may read those"
     foundation = open_stack_of(arguments(platform), None)
     assert (foundation.engine.stack, foundation.settings.foundation) == ("prod", "only")
     # A tenant that has left still has a stack, in which no tenant is declared.

@@ -106,14 +106,10 @@ def _up(args: argparse.Namespace, words: Sequence[str]) -> int:
     part = ["--only", "foundation"] if args.tenant is None else ["--only", "tenants", "--among", args.tenant]
     run = ["--run", args.run_id] if args.run_id else []
     arguments = parser.parse_args(["up", "--stack", args.stack, "--settings", str(args.settings), *part, *run])
-    code = fleet_up.run(arguments)
+    code, waiting = fleet_up.run_fleet(arguments)
     _tell(words, {})
-    if code == 0:
-        fleet = open_fleet(args)
-        for one in fleet.plan(fleet.runs()).waiting:
-            if one.task.unit == args.tenant:
-                return _refuse(f"the stack was not run, {one.why}")
-    return code
+    why = {one.task.unit: one.why for one in waiting}.get(args.tenant)
+    return _refuse(f"the stack was not run, {why}") if code == 0 and why else code
 
 
 def _preview(args: argparse.Namespace, words: Sequence[str]) -> int:

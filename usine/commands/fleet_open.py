@@ -33,6 +33,8 @@ from usine.report.model import FOUNDATION, Report
 
 #: The settings files, reports and logs of stacks, in a folder per stack.
 FOLDER = Path("out") / "fleet"
+#: The settings files of commands that act on one stack of a fleet.
+BESIDE = Path("out") / "stacks"
 #: The checkouts of versions that tenants are pinned to.
 VERSIONS = FOLDER / "versions"
 #: How long a stack waits for another run of the same stack.
@@ -196,7 +198,7 @@ def open_fleet(args: argparse.Namespace) -> Fleet:
         storage = state_storage(where.variables)
     except NoStorageError as error:
         raise EngineError(f"a fleet keeps its records beside the state, but {error}") from None
-    layout = _layout(args, platform, where.config_file)
+    layout = _layout(args, platform, where.config_file, ROOT / FOLDER)
     return Fleet(platform, settings, layout, Records(storage, args.stack), args.settings, where.variables)
 
 
@@ -215,7 +217,8 @@ def open_stack_of(args: argparse.Namespace, slug: str | None) -> OpenStack:
         return stack
     if not records.units():
         return stack
-    layout = _layout(args, stack.platform, engine.config_file)
+    # Not in the folder of the fleet: a run of the same stack may read its files there until its lock is free.
+    layout = _layout(args, stack.platform, engine.config_file, ROOT / BESIDE)
     unit = None if slug is None else layout.unit_of(slug)
     last = records.run(unit)
     if last is None:
@@ -225,11 +228,11 @@ def open_stack_of(args: argparse.Namespace, slug: str | None) -> OpenStack:
     return replace(stack, settings=load_settings(file), engine=own)
 
 
-def _layout(args: argparse.Namespace, platform: Platform, file: Path) -> Layout:
-    """Return the stacks of a platform; `file` is the settings file that the engine reads."""
+def _layout(args: argparse.Namespace, platform: Platform, file: Path, folder: Path) -> Layout:
+    """Return the stacks of a platform; `file` is the settings file that the engine reads, `folder` is for theirs."""
     projects = (args.settings.parent / platform.settings.projects).resolve()
     slugs = [tenant.slug for tenant in platform.tenants]
-    return Layout.read(args.stack, file, projects, ROOT / FOLDER, slugs, platform.settings.fleet.shards)
+    return Layout.read(args.stack, file, projects, folder, slugs, platform.settings.fleet.shards)
 
 
 def add_fleet_arguments(parser: argparse.ArgumentParser) -> None:

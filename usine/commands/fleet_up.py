@@ -107,24 +107,30 @@ def register(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 def run(args: argparse.Namespace) -> int:
     """Run all steps; see the epilog for the exit code."""
+    return run_fleet(args)[0]
+
+
+def run_fleet(args: argparse.Namespace) -> tuple[int, tuple[WaitingTask, ...]]:
+    """Run all steps; return the exit code, and the stacks that must wait."""
     try:
         fleet = open_fleet(args)
         refuse_unfinished_move(fleet.records.storage, fleet.layout.base)
         _remove_old_checkouts(fleet)
         for slug in (*args.tenant, *args.first):
             if find_tenant(fleet.platform.tenants, slug, "fleet up") is None:
-                return 1
+                return 1, ()
         today = datetime.datetime.now(datetime.UTC).date()
         waivers = read_waivers_beside(args.settings, fleet.platform.settings, today)
-        report, results = _Run.of(fleet, args, {**allowances(waivers, today), **dict(args.allow_removals)}).run()
+        begun = _Run.of(fleet, args, {**allowances(waivers, today), **dict(args.allow_removals)})
+        report, results = begun.run()
         write_reports(report, args)
     except SpecError as error:
-        return report_problems(error)
+        return report_problems(error), ()
     except (EngineError, OSError) as error:
         print(f"usine fleet up: {error}", file=sys.stderr)
-        return 1
+        return 1, ()
     print_report(report)
-    return exit_code(report, results)
+    return exit_code(report, results), begun.waiting
 
 
 def _remove_old_checkouts(fleet: Fleet) -> None:
@@ -152,6 +158,8 @@ class _Run:
     #: The stacks that a later pipeline has run while this run was waiting for their lock.
     overtaken: list[str | None] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
+    #: The stacks that must wait at the end.
+    waiting: tuple[WaitingTask, ...] = ()
 
     @classmethod
     def of(cls, fleet: Fleet, args: argparse.Namespace, allowed: Mapping[str, int]) -> _Run:
@@ -178,6 +186,7 @@ class _Run:
                 plan = self._plan()
         begun = {done.job.unit for done in self.ended} | set(self.overtaken)
         tasks = {task.unit for task in plan.tasks}
+        self.waiting = plan.waiting
         waiting = {one.task.unit for one in plan.waiting}
         named = [one for one in plan.waiting if not one.blocked or self._chosen(one.task)]
         self.notices += [*later_notices(named), *self._late(plan)]
