@@ -189,10 +189,11 @@ def test_another_number_of_shards_creates_nothing_again(
         "agent": ["--tenant", "1-of-4", "--mode", "up", "--", "up"],
     }
     capsys.readouterr()
-    for action, words in actions.items():
+    for action, words in (*actions.items(), ("agent", ["--tenant", "1-of-4", "--mode", "preview", "--", "preview"])):
         assert (shards.run(action, *words), shards.calls()) == (1, []), action
-        stacks = "but there are the stacks 1-of-4, 2-of-4, 3-of-4: give usine:fleet.shards its earlier value"
-        assert stacks in capsys.readouterr().err, action
+        said = capsys.readouterr().err
+        assert "but there are the stacks 1-of-4" in said, action
+        assert "give usine:fleet.shards its earlier value" in said, action
 
 
 def test_a_fleet_of_stacks_per_tenant_does_not_become_one_of_shards(

@@ -63,6 +63,24 @@ def test_a_pinned_tenant_is_run_by_its_version_and_the_others_by_the_present_one
     assert (rows["beta"]["pending"], rows["alpha"]["pinned to"]) == ("", "")
 
 
+def test_the_agent_of_the_operator_runs_the_version_too(
+    repository: Repository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The operator's clone is complete unless `shallow` (its agent/cmd/init.go, 2.9.0), so that it has the commit."""
+    repository.pin()
+    for action in ("preview", "up"):
+        words = ("--tenant", "beta", "--mode", action, "--run", "1", "--", action)
+        assert repository.fleet.run("agent", *words) == 0
+        assert repository.old_calls() == [f"prod.beta {action} by the old version from {repository.checkout}"]
+    other_packages(repository)
+    for action in ("preview", "up"):
+        capsys.readouterr()
+        assert repository.fleet.run("agent", "--tenant", "beta", "--mode", action, "--", action) == 1
+        said = capsys.readouterr()
+        assert "pinned to 2026.11, which cannot run it: it has other packages" in said.out + said.err
+    assert (repository.fleet.calls(), repository.old_calls()) == ([], [])
+
+
 def test_an_old_version_gets_no_option_that_it_may_not_know(repository: Repository) -> None:
     main = repository.fleet.root / "usine" / "__main__.py"
     present = main.read_text(encoding="utf-8")

@@ -116,9 +116,12 @@ def _preview(args: argparse.Namespace, words: Sequence[str]) -> int:
     """Make a guarded preview of the stack. Raises EngineError."""
     fleet = open_fleet(args)
     refuse_unfinished_move(fleet.records.storage, fleet.layout.base)
+    fleet.check_layout([args.tenant])
     last = fleet.records.run(args.tenant)
     if args.tenant is not None and args.tenant not in fleet.layout.units and last is None:
         return _refuse(f"{args.tenant} has neither a file nor a stack")
+    if why := fleet.pinned.problems.get(args.tenant or ""):
+        return _refuse(why)
     code, report = _previewed(fleet, args.tenant, last)
     if report is not None:
         terminal.render(report, Console())
@@ -129,7 +132,8 @@ def _preview(args: argparse.Namespace, words: Sequence[str]) -> int:
 def _previewed(fleet: Fleet, unit: str | None, last: RunRecord | None) -> tuple[int, Report | None]:
     workers = Workers(1, ROOT, fleet.variables)
     with workers.interruptible():
-        for done in workers.run([fleet.job(unit, last, _PREVIEW)]):
+        version = fleet.pinned.versions.get(unit or "")
+        for done in workers.run([fleet.job(unit, last, _PREVIEW, version=version)]):
             if done.report is None:
                 print(done.reason, file=sys.stderr)
             return done.exit_code, done.report

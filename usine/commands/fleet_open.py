@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -64,18 +64,22 @@ class Fleet:
         return frozenset(t.slug for t in self.platform.tenants if t.state is not State.ARCHIVED)
 
     def runs(self) -> dict[str | None, RunRecord]:
-        """Return the last run of each stack. Raises EngineError if the stacks are not those of the settings.
+        """Return the last run of each stack. Raises EngineError as `check_layout` does."""
+        runs = self.records.runs()
+        self.check_layout(runs)
+        return runs
+
+    def check_layout(self, units: Collection[str | None]) -> None:
+        """Raise EngineError if stacks of these units are not those of the settings.
 
         Another number of shards would create every tenant a second time.
         """
-        runs = self.records.runs()
-        if others := of_another_layout(runs, self.layout.shards):
+        if others := of_another_layout(units, self.layout.shards):
             shards = "no usine:fleet.shards" if self.layout.shards is None else f"{self.layout.shards} shards"
             raise EngineError(
                 f"the settings have {shards}, but there are the stacks {enumerate_words(others, _SHOWN)}: give "
                 "usine:fleet.shards its earlier value, and read docs/fleet-layouts.md"
             )
-        return runs
 
     @property
     def checkouts(self) -> Checkouts:
