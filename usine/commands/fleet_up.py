@@ -7,6 +7,7 @@ import datetime
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from model.problems import SpecError
 from model.texts import enumerate_words
@@ -236,10 +237,13 @@ class _Run:
         part = "foundation" if task.unit is None else "tenants"
         if self.args.only not in {None, part}:
             return False
-        named = {self.fleet.layout.unit_of(name) for name in (*self.args.tenant, *self.args.among)}
-        return task.unit is None or not named or task.unit in named
+        return task.unit is None or not self._named or task.unit in self._named
 
-    @property
+    @cached_property
+    def _named(self) -> frozenset[str]:
+        return frozenset(map(self.fleet.layout.unit_of, (*self.args.tenant, *self.args.among)))
+
+    @cached_property
     def _first(self) -> frozenset[str]:
         return frozenset(map(self.fleet.layout.unit_of, self.args.first))
 
