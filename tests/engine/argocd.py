@@ -80,8 +80,13 @@ class ArgoCD:
         merge(self._lab, f"{APPLICATIONS}/{name}", body)
 
     def refresh(self, path: str, annotation: str, value: str) -> None:
-        """Ask for a comparison now, as Argo CD's own command does."""
+        """Ask for a comparison now, as Argo CD's own command does, and wait for its end.
+
+        The controllers remove the annotation as their last step: that of sets after it has deleted applications
+        (`Reconcile` in `applicationset_controller.go`). Stopped in between, it leaves the annotation on the object.
+        """
         merge(self._lab, path, {"metadata": {"annotations": {annotation: value}}})
+        self.wait(lambda: annotation not in _annotations(self._lab, path), f"the comparison of {path}")
 
 
 def state_of(application: Mapping[str, Any]) -> tuple[str | None, ...]:
@@ -210,6 +215,11 @@ def _forget(lab: TestLab) -> None:
 
 def read(lab: TestLab, path: str) -> dict[str, Any]:
     found: dict[str, Any] = lab.kubernetes.get(path).raise_for_status().json()
+    return found
+
+
+def _annotations(lab: TestLab, path: str) -> dict[str, str]:
+    found: dict[str, str] = read(lab, path)["metadata"].get("annotations", {})
     return found
 
 
