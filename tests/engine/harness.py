@@ -110,6 +110,9 @@ class Stack:
         settings["config"]["usine:projects"] = str(self.projects)
         settings["config"] |= self.overrides
         settings |= self.encryption
+        # The engine's own line. Without it, the next run derives two more keys, and encrypts the whole state anew.
+        if self.settings_file.exists() and (salt := self._document().get("encryptionsalt")):
+            settings["encryptionsalt"] = salt
         self.settings_file.write_text(yaml.safe_dump(settings), encoding="utf-8")
 
     def configure(self, **keys: object) -> None:
@@ -123,7 +126,11 @@ class Stack:
 
     def settings(self) -> dict[str, Any]:
         """Return the current settings by key."""
-        found: dict[str, Any] = yaml.safe_load(self.settings_file.read_text(encoding="utf-8"))["config"]
+        found: dict[str, Any] = self._document()["config"]
+        return found
+
+    def _document(self) -> dict[str, Any]:
+        found: dict[str, Any] = yaml.safe_load(self.settings_file.read_text(encoding="utf-8"))
         return found
 
     def tenant(self, slug: str, text: str) -> Path:
