@@ -110,7 +110,7 @@ class Stack:
         settings["config"]["usine:projects"] = str(self.projects)
         settings["config"] |= self.overrides
         settings |= self.encryption
-        # The engine's own line. Without it, the next run derives two more keys, and encrypts the whole state anew.
+        # The engine's own line. Without it, the next run derives two more keys, and encrypts the whole state again.
         if self.settings_file.exists() and (salt := self._document().get("encryptionsalt")):
             settings["encryptionsalt"] = salt
         self.settings_file.write_text(yaml.safe_dump(settings), encoding="utf-8")
