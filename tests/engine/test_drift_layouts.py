@@ -124,6 +124,7 @@ def test_moving_to_a_stack_per_tenant_and_back_changes_nothing_and_each_stack_re
     assert whole.usine("fleet plan").must().output == "0 stacks to run, 3 unchanged\n"
     refused = whole.usine("up")
     assert (refused.exit_code, "the tenants of whole have stacks of their own" in refused.output) == (1, True)
+    assert (live.vault(lab), live_forge.gitlab(lab)) == before
     token = token_of_the_mirror(whole)
     said += whole.usine("revoke", "alpha", "--credential", "gitlab/copie/mirror-token").must().output
     assert token_of_the_mirror(whole) != token
@@ -134,7 +135,6 @@ def test_moving_to_a_stack_per_tenant_and_back_changes_nothing_and_each_stack_re
     for stack in stacks.values():
         assert stack.up("--expect-no-changes").exit_code == 0
     assert (live.vault(lab), live_forge.gitlab(lab)) == before
-    assert scan(stacks["alpha"]) == (0, set())
 
     policy = lab.vault.sys.read_policy("alpha.env.dev")["data"]["rules"]
     lab.vault.sys.create_or_update_acl_policy("backdoor", 'path "*" { capabilities = ["sudo"] }')
