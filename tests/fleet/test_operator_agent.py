@@ -92,6 +92,7 @@ def test_the_log_in_writes_what_the_agent_reads(checkout: Path, tmp_path: Path) 
         "VAULT_SECRET": "look",
         "VAULT_SECRETS_MOUNT": "platform",
         "VAULT_SECRETS": "GITLAB_TOKEN SONAR_TOKEN",
+        "USINE_KUBECONFIG": "/etc/usine/kubeconfig",
         "ANSWER": 'a$HOME "b" #c',
     }
     done = subprocess.run(["sh", "-c", script], env=environment, capture_output=True, text=True, check=False)
@@ -103,6 +104,7 @@ def test_the_log_in_writes_what_the_agent_reads(checkout: Path, tmp_path: Path) 
     value = environment["ANSWER"]
     assert file.read_text(encoding="utf-8").splitlines() == [
         "VAULT_TOKEN='hvs.token'",
+        "KUBECONFIG='/etc/usine/kubeconfig'",
         f"GITLAB_TOKEN='{value}'",
         f"SONAR_TOKEN='{value}'",
     ]
@@ -110,6 +112,10 @@ def test_the_log_in_writes_what_the_agent_reads(checkout: Path, tmp_path: Path) 
     assert "role=usine-look jwt=-" in calls
     assert "identity-token" not in calls, "every process of the pod can read a command line"
     assert (checkout / "bao.stdin").read_text(encoding="utf-8") == "identity-token"
+
+    wrong_place = environment | {"KUBECONFIG": "/etc/usine/kubeconfig"}
+    done = subprocess.run(["sh", "-c", script], env=wrong_place, capture_output=True, text=True, check=False)
+    assert (done.returncode, "set USINE_KUBECONFIG instead of KUBECONFIG" in done.stderr) == (1, True)
 
     for wrong in ("it's", "a\\", "a\nb"):
         environment["ANSWER"] = wrong
