@@ -1,144 +1,118 @@
-"""The time of a fleet's runs with the real engine, on a separate local platform, in both state layouts.
+"""What the runs of a platform cost in both state layouts: one stack, and a stack per tenant.
 
-Prints the objects per system, then a row per step: create, again (no change), preview, preview with refresh. In the
-second layout, two tenant stacks run at a time. The figures are wall time and depend on the machine's load, so compare
-only rows of one run. Run: python -m benchmarks.bench_fleet [TENANTS]
+Each layout gets an empty local platform and the same tenants, by the product's own commands: `usine up`, and
+`usine fleet up` with two workers. Prints the time on the clock and the processor time of each step, the ratio of the
+two layouts, and the processor time by kind of process. In the last step every stack is run once more: the benchmark
+ends with an error if anything has changed then, or if the layouts do not have the same number of objects.
+Compare figures of one run only, on a machine without other work.
+Run: python -m benchmarks.bench_fleet [--systems vault,gitlab,harbor] [TENANTS]; by default all systems.
 """
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+import argparse
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Final
 
-import yaml
-
-from lab import platform
-from lab.environment import environment
-from lab.home import LabHome
-from lab.reporter import Lines
-from lab.settings import render
+from benchmarks.lab_fleet import Bench, Cost, bench_platform
+from benchmarks.processes import OTHERS, Processes
 from model.reading.load import load
 from model.reading.settings_load import load_settings
-from usine.engine.cli import Engine
+from usine.commands.drift import CLEAN
+from usine.commands.drift import DRIFT as FOUND
 from usine.plan import make_plan
+from usine.report import as_json
 
-ROOT = Path(__file__).resolve().parents[1]
-_FOLDER, _PORT_BASE = ROOT / ".lab-bench", 38000
-_SIDE_BY_SIDE = 2
-TENANT = """\
-apiVersion: usine/v1
-kind: Project
-slug: {slug}
-name: Projet {slug}
-owner: alice.martin
-contact: {slug}@example.gouv.fr
-members: {{devops: [chloe.petit], developer: [emma.leroy], readonly: [gaelle.morin]}}
-environments:
-  dev: {{stage: dev, cluster: nonprod-1, quota: {{cpu: 1, memory: 1Gi, storage: 1Gi, pods: 10}}}}
-  prod: {{stage: prod, cluster: prod-1, quota: {{cpu: 1, memory: 1Gi, storage: 1Gi, pods: 10}}}}
-repositories:
-  api: {{preset: python}}
-  front: {{preset: node}}
-  deploy: {{kind: infra}}
-"""
+CREATE: Final = "create"
+CHANGE: Final = "one tenant changed"
+DRIFT: Final = "drift scan of everything"
+LAST: Final = "every stack again"
+STEPS: Final = (CREATE, "again, nothing changed", CHANGE, DRIFT, LAST)
 
 
-class BenchFleet:
-    """A number of similar tenants, and their stacks on a platform."""
+@dataclass(frozen=True, slots=True)
+class StateLayout:
+    """A layout: the first words of its commands, and what makes `up` run each stack, also if nothing needs a run."""
 
-    def __init__(self, home: LabHome, tenants: int) -> None:
-        """Write the tenant files and the settings."""
-        self._home = home
-        self.slugs = [f"bench-{number}" for number in range(tenants)]
-        self._projects = home.root / "bench" / "projects.d"
-        self._projects.mkdir(parents=True, exist_ok=True)
-        for old in self._projects.iterdir():
-            old.unlink()
-        for slug in self.slugs:
-            (self._projects / f"{slug}.yaml").write_text(TENANT.format(slug=slug), encoding="utf-8")
+    name: str
+    command: tuple[str, ...]
+    every: tuple[str, ...]
 
-    def stack(self, name: str, **keys: object) -> Engine:
-        """Return a stack with its own settings."""
-        settings = yaml.safe_load(render((ROOT / "Pulumi.lab.yaml").read_text(encoding="utf-8"), self._home))
-        settings["config"] |= {"usine:projects": str(self._projects), **{f"usine:{k}": v for k, v in keys.items()}}
-        file = self._projects.parent / f"Pulumi.{name}.yaml"
-        file.write_text(yaml.safe_dump(settings), encoding="utf-8")
-        engine = Engine(ROOT, name, environment(self._home), file)
-        engine.ensure_stack()
-        return engine
-
-    def counts(self) -> dict[str, int]:
-        """Count the objects by system."""
-        settings = load_settings(self._projects.parent / "Pulumi.whole.yaml")
-        totals: dict[str, int] = {}
-        for row in make_plan(settings, load(self._projects, settings)).counts().values():
-            for system, number in row.items():
-                totals[system] = totals.get(system, 0) + number
-        return totals
+    def words(self, step: str) -> tuple[str, ...]:
+        """Return the command of a step."""
+        return (*self.command, "drift" if step == DRIFT else "up", *(self.every if step == LAST else ()))
 
 
-def _run(engine: Engine, *arguments: str) -> None:
-    done = subprocess.run(
-        engine.command(*arguments), cwd=engine.root, env=engine.variables, capture_output=True, text=True, check=False
-    )
-    if done.returncode != 0:
-        raise SystemExit(f"{engine.stack}: {' '.join(arguments)}: {done.stdout[-3000:]}{done.stderr[-2000:]}")
+LAYOUTS: Final = (StateLayout("one stack", (), ()), StateLayout("a stack per tenant", ("fleet",), ("--all",)))
 
 
-def _all(engines: Sequence[Engine], *arguments: str) -> None:
-    with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
-        list(pool.map(lambda engine: _run(engine, *arguments), engines))
-
-
-_STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("create", ("up", "--yes", "--skip-preview")),
-    ("again, no change", ("up", "--yes", "--skip-preview", "--expect-no-changes")),
-    ("preview", ("preview",)),
-    ("preview --refresh", ("preview", "--refresh", "--expect-no-changes")),
-)
-
-
-def _timed(what: str, action: Callable[[], None]) -> None:
-    started = time.perf_counter()
-    action()
-    print(f"  {what:<20} {time.perf_counter() - started:>7.1f} s", flush=True)
-
-
-def _destroy(engines: Sequence[Engine]) -> None:
-    for engine in engines:
-        engine.capture("state", "unprotect", "--all", "--yes")
-    _all(engines, "destroy", "--yes", "--skip-preview")
-
-
-def main(tenants: int = 20) -> None:
+def main(tenants: int, systems: Collection[str] = ()) -> None:
     """Measure and print."""
-    home = LabHome.open(_FOLDER, _PORT_BASE)
-    platform.reset(home)
-    platform.up(home, reporter=Lines())
-    try:
-        fleet = BenchFleet(home, tenants)
-        whole = fleet.stack("whole")
-        counts = fleet.counts()
-        print(f"{tenants} tenants, {sum(counts.values())} objects: {counts}", flush=True)
-        print("one stack", flush=True)
-        for what, arguments in _STEPS:
-            _timed(what, lambda: _run(whole, *arguments))  # noqa: B023 - called at once
-        _timed("destroy", lambda: _destroy([whole]))
-        foundation = fleet.stack("foundation", foundation="only")
-        own = [fleet.stack(slug, foundation="skip", tenants=[slug]) for slug in fleet.slugs]
-        print(f"a stack per tenant, {_SIDE_BY_SIDE} at a time, after the foundation's", flush=True)
-        for what, arguments in _STEPS:
-            _timed(f"{what}, foundation", lambda: _run(foundation, *arguments))  # noqa: B023 - called at once
-            _timed(f"{what}, tenants", lambda: _all(own, *arguments))  # noqa: B023 - called at once
-            if what != "create":
-                _timed(f"{what}, one tenant", lambda: _run(own[0], *arguments))  # noqa: B023 - called at once
-    finally:
-        platform.down(home)
+    costs: list[Mapping[str, Cost]] = []
+    objects = list[int]()
+    for layout in LAYOUTS:
+        with bench_platform(systems) as home:
+            bench = Bench(home, systems)
+            bench.grow(tenants)
+            if not costs:
+                _print_counts(bench)
+            costs.append(_measure(bench, layout, tenants))
+            objects.append(sum(map(len, bench.objects().values())))
+            print(f"{layout.name}: {len(bench.objects())} stacks, {objects[-1]} objects in their states", flush=True)
+    print(f"{'':<26}" + "".join(f"{layout.name:>22}" for layout in LAYOUTS) + f"{'ratio':>16}")
+    print(f"{'seconds':<26}" + f"{'clock':>12}{'processor':>10}" * len(LAYOUTS) + f"{'clock':>8}{'processor':>10}")
+    for step in STEPS:
+        one, fleet = (cost[step] for cost in costs)
+        print(f"{step:<26}{one.wall:>12.1f}{one.processor:>10.1f}{fleet.wall:>12.1f}{fleet.processor:>10.1f}", end="")
+        print(f"{fleet.wall / one.wall:>8.2f}{fleet.processor / one.processor:>10.2f}", flush=True)
+    if len(set(objects)) != 1:
+        raise SystemExit(f"the layouts do not have the same objects: {objects}")
+
+
+def _print_counts(bench: Bench) -> None:
+    settings = load_settings(bench.settings)
+    totals: dict[str, int] = {}
+    for row in make_plan(settings, load(bench.projects, settings)).counts().values():
+        for system, number in row.items():
+            totals[system] = totals.get(system, 0) + number
+    print(f"{sum(totals.values())} objects are planned: {totals}", flush=True)
+
+
+def _measure(bench: Bench, layout: StateLayout, tenants: int) -> Mapping[str, Cost]:
+    """Run the steps, and return what each costs. Ends the benchmark if the last one has changed something."""
+    report = bench.settings.with_name("report.json")
+    costs = {}
+    print(layout.name, flush=True)
+    for step in STEPS:
+        if step == CHANGE:
+            bench.change(tenants)
+        with Processes() as seen:
+            accepted = {CLEAN, FOUND} if step == DRIFT else {0}
+            cost = costs[step] = bench.run(*layout.words(step), "--json", str(report), accepted=accepted)
+        entries = as_json.load(report.read_text(encoding="utf-8")).entries
+        print(
+            f"  {step:<26}{cost.wall:>7.1f} s{cost.processor:>8.1f} s of the processor, {len(entries)} objects reported"
+        )
+        print(f"    {_by_kind(seen, cost)}", flush=True)
+    if entries:
+        names = ", ".join(f"{entry.name} ({entry.action.value})" for entry in entries[:5])
+        raise SystemExit(f"{layout.name}: {LAST}: {len(entries)} changes: {names}")
+    return costs
+
+
+def _by_kind(seen: Processes, cost: Cost) -> str:
+    """Return the processor time of each kind of process; that of the servers is not in the cost."""
+    kinds = seen.seconds
+    servers = kinds.pop(OTHERS, 0.0)
+    kinds["not seen"] = max(0.0, cost.processor - sum(kinds.values()))
+    shown = ", ".join(f"{kind} {seconds:.1f}" for kind, seconds in sorted(kinds.items(), key=lambda pair: -pair[1]))
+    return f"{shown}; servers {servers:.1f}"
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:2]))
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--systems", default="")
+    parser.add_argument("tenants", nargs="?", type=int, default=6)
+    args = parser.parse_args()
+    main(args.tenants, [name for name in args.systems.split(",") if name])

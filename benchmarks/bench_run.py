@@ -24,12 +24,9 @@ from typing import Final
 
 from pulumi import automation
 
-from benchmarks.bench_fleet import ROOT
-from benchmarks.bench_fleet_up import FOLDER, PORT_BASE, SERVED, Bench
-from lab import platform
+from benchmarks.lab_fleet import Bench, bench_platform
 from lab.environment import environment
 from lab.home import LabHome
-from lab.reporter import Lines
 from model.reading.catalogue import FOLDER as CATALOGUE
 from model.reading.catalogue import read_catalogue
 from model.reading.load import load
@@ -37,10 +34,10 @@ from model.reading.settings_load import settings_from_config
 from stacks.platform.entry import read_authorities, stack_config
 from stacks.platform.program import Files, build
 from stacks.platform.registration import go_on_after_failures
+from usine.commands.common import ROOT
 from usine.engine.guarded import POLICY_PACK
 
 _SYSTEMS: Final = ("vault",)
-_PLUGIN: Final = "pulumi-resource-vault"
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,23 +162,19 @@ def _measure(way: Way, stack: Stack) -> float:
 def _stacks(bench: Bench, home: LabHome, first: int, number: int) -> Iterator[Stack]:
     """Yield stacks of new tenants, with the settings files that `usine fleet` would write."""
     for index in range(first, first + number):
-        yield Stack(f"fleet.bench-{index}", bench.settings_of(f"bench-{index}"), environment(home))
+        yield Stack(*bench.stack_of(f"bench-{index}"), environment(home))
 
 
 def main(repetitions: int, chosen: str) -> None:
     """Measure the rows whose names have a text, and print them."""
     import usine.commands.up  # noqa: F401, PLC0415 - the forks have it then
 
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # each process would compile the program again
-    home = LabHome.open(FOLDER, PORT_BASE)
-    platform.reset(home)
-    platform.up(home, reporter=Lines(), servers=SERVED)
-    os.environ["PATH"] = environment(home)["PATH"]  # where the Automation API looks for `pulumi`
-    try:
+    with bench_platform(_SYSTEMS) as home:
+        os.environ["PATH"] = environment(home)["PATH"]  # where the Automation API looks for `pulumi`
         bench = Bench(home, _SYSTEMS)
-        bench.run("up")
+        bench.run("fleet", "up")
         bench.grow(1)
-        bench.run("up")  # the byte code of all programs is written now
+        bench.run("fleet", "up")  # what only the first tenant costs is in no row
         print(f"{'':<46} create  again  one change", flush=True)
         number = 1
         for name, way in ((name, way) for name, way in WAYS if chosen in name):
@@ -193,8 +186,6 @@ def main(repetitions: int, chosen: str) -> None:
                 number += 1
                 rows.append((create, again, _measure(way, stack)))
             print(f"{name:<46}" + "".join(f"{statistics.median(c):>7.2f}" for c in zip(*rows, strict=True)), flush=True)
-    finally:
-        platform.down(home)
 
 
 if __name__ == "__main__":

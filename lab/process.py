@@ -144,7 +144,7 @@ def members(home: LabHome, name: str) -> list[int]:
     record = _read(home, name)
     if record is not None and _is_ours(record):
         found.add(record.pid)
-        found.update(pid for pid in _pids() if (stat := _stat(pid)) and int(stat[2]) == record.pid and _alive(pid))
+        found.update(pid for pid in _pids() if (stat := stat_of(pid)) and int(stat[2]) == record.pid and _alive(pid))
     return sorted(found)
 
 
@@ -186,12 +186,15 @@ def _alive(pid: int) -> bool:
     if child is not None and child.poll() is not None:
         del _children[pid]
         return False
-    stat = _stat(pid)
+    stat = stat_of(pid)
     return stat is not None and stat[0] not in {"Z", "X"}
 
 
-def _stat(pid: int) -> list[str] | None:
-    """Return the fields of /proc/<pid>/stat after the name: [state, ppid, pgrp, ..., starttime at 19, ...]."""
+def stat_of(pid: int) -> list[str] | None:
+    """Return the fields of /proc/<pid>/stat after the name: [state, ppid, pgrp, ..., starttime at 19, ...].
+
+    Processor time is at 11 (user) and 12 (system), in clock ticks. None if there is no such process.
+    """
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -200,7 +203,7 @@ def _stat(pid: int) -> list[str] | None:
 
 
 def _started(pid: int) -> int | None:
-    stat = _stat(pid)
+    stat = stat_of(pid)
     return int(stat[19]) if stat else None
 
 
