@@ -11,17 +11,15 @@ Run: python -m benchmarks.bench_fleet [--systems vault,gitlab,harbor] [TENANTS];
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from benchmarks.lab_fleet import Bench, Cost, bench_platform
 from benchmarks.processes import OTHERS, Processes
-from model.reading.load import load
-from model.reading.settings_load import load_settings
 from usine.commands.drift import CLEAN
 from usine.commands.drift import DRIFT as FOUND
-from usine.plan import make_plan
 from usine.report import as_json
 
 CREATE: Final = "create"
@@ -55,8 +53,6 @@ def main(tenants: int, systems: Collection[str] = ()) -> None:
         with bench_platform(systems) as home:
             bench = Bench(home, systems)
             bench.grow(tenants)
-            if not costs:
-                _print_counts(bench)
             costs.append(_measure(bench, layout, tenants))
             objects.append(sum(map(len, bench.objects().values())))
             print(f"{layout.name}: {len(bench.objects())} stacks, {objects[-1]} objects in their states", flush=True)
@@ -68,15 +64,6 @@ def main(tenants: int, systems: Collection[str] = ()) -> None:
         print(f"{fleet.wall / one.wall:>8.2f}{fleet.processor / one.processor:>10.2f}", flush=True)
     if len(set(objects)) != 1:
         raise SystemExit(f"the layouts do not have the same objects: {objects}")
-
-
-def _print_counts(bench: Bench) -> None:
-    settings = load_settings(bench.settings)
-    totals: dict[str, int] = {}
-    for row in make_plan(settings, load(bench.projects, settings)).counts().values():
-        for system, number in row.items():
-            totals[system] = totals.get(system, 0) + number
-    print(f"{sum(totals.values())} objects are planned: {totals}", flush=True)
 
 
 def _measure(bench: Bench, layout: StateLayout, tenants: int) -> Mapping[str, Cost]:
@@ -95,6 +82,9 @@ def _measure(bench: Bench, layout: StateLayout, tenants: int) -> Mapping[str, Co
             f"  {step:<26}{cost.wall:>7.1f} s{cost.processor:>8.1f} s of the processor, {len(entries)} objects reported"
         )
         print(f"    {_by_kind(seen, cost)}", flush=True)
+        if step == CREATE:
+            systems = Counter(entry.system or "others" for entry in entries)
+            print(f"    objects: {dict(systems)}", flush=True)
     if entries:
         names = ", ".join(f"{entry.name} ({entry.action.value})" for entry in entries[:5])
         raise SystemExit(f"{layout.name}: {LAST}: {len(entries)} changes: {names}")
@@ -102,12 +92,13 @@ def _measure(bench: Bench, layout: StateLayout, tenants: int) -> Mapping[str, Co
 
 
 def _by_kind(seen: Processes, cost: Cost) -> str:
-    """Return the processor time of each kind of process; that of the servers is not in the cost."""
+    """Return the processor time of each kind of process; that of servers and of other work is not in the cost."""
     kinds = seen.seconds
     servers = kinds.pop(OTHERS, 0.0)
     kinds["not seen"] = max(0.0, cost.processor - sum(kinds.values()))
     shown = ", ".join(f"{kind} {seconds:.1f}" for kind, seconds in sorted(kinds.items(), key=lambda pair: -pair[1]))
-    return f"{shown}; servers {servers:.1f}"
+    others = seen.machine - cost.processor - servers
+    return f"{shown}; servers {servers:.1f}; other work on the machine {others:.1f}"
 
 
 if __name__ == "__main__":

@@ -27,6 +27,8 @@ _KINDS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
     )
 )
 OTHERS: Final = "others"
+#: Of the first line of /proc/stat (proc_stat(5)): user, nice, system, interrupts, soft interrupts, stolen.
+_BUSY: Final = (1, 2, 3, 6, 7, 8)
 
 
 class Processes:
@@ -44,6 +46,9 @@ class Processes:
         self._kinds: dict[int, str] = {}
         self._foreign: set[int] = set()
         self._past: defaultdict[str, float] = defaultdict(float)
+        self._began = 0.0
+        #: The processor time of the whole machine while the block ran.
+        self.machine = 0.0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._follow, daemon=True)
 
@@ -51,6 +56,7 @@ class Processes:
         """Begin to look."""
         self._look()
         self._before = dict(self._times)
+        self._began = _machine()
         self._thread.start()
         return self
 
@@ -60,6 +66,7 @@ class Processes:
         """End."""
         self._ended.set()
         self._thread.join()
+        self.machine = _machine() - self._began
         self._look()
 
     @property
@@ -91,6 +98,12 @@ class Processes:
             # A process has the command line of its parent until it executes its own; a process that ends has none.
             if words or pid not in self._kinds:
                 self._kinds[pid] = next((name for name, pattern in _KINDS if pattern.search(words)), OTHERS)
+
+
+def _machine() -> float:
+    """Return the processor time of the machine since its start."""
+    fields = Path("/proc/stat").read_text(encoding="ascii").split(maxsplit=11)
+    return sum(int(fields[place]) for place in _BUSY) / _TICKS
 
 
 def _command(pid: int) -> str:
