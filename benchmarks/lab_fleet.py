@@ -111,7 +111,7 @@ class Bench:
 
     def stack_of(self, slug: str) -> tuple[str, Path]:
         """Return the name and the settings file of a tenant's stack."""
-        layout = Layout.read(STACK, self.settings, self.projects, self._folder / "stacks")
+        layout = Layout.read(STACK, self.settings, self.projects, self._folder / "stacks", [slug])
         return layout.stack(slug), layout.write(slug)
 
     def start(self, *words: str) -> subprocess.Popen[str]:
