@@ -1,11 +1,11 @@
-"""What the runs of a platform cost in both state layouts: one stack, and a stack per tenant.
+"""What the runs of a platform cost in each state layout: one stack, a stack per tenant, and shards if asked for.
 
 Each layout gets an empty local platform and the same tenants, by the product's own commands: `usine up`, and
-`usine fleet up` with two workers. Prints the time on the clock and the processor time of each step, the ratio of the
-two layouts, and the processor time by kind of process. In the last step every stack is run once more: the benchmark
-ends with an error if anything has changed then, or if the layouts do not have the same number of objects.
+`usine fleet up` with two workers. Prints the time on the clock and the processor time of each step, the ratio of each
+layout to one stack, and the processor time by kind of process. In the last step every stack is run once more: the
+benchmark ends with an error if anything has changed then, or if the layouts do not have the same number of objects.
 Compare figures of one run only, on a machine without other work.
-Run: python -m benchmarks.bench_fleet [--systems vault,gitlab,harbor] [TENANTS]; by default all systems.
+Run: python -m benchmarks.bench_fleet [--systems vault,gitlab,harbor] [--shards N] [TENANTS]; by default all systems.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from benchmarks.lab_fleet import Bench, Cost, bench_platform
@@ -36,32 +36,37 @@ class StateLayout:
     name: str
     command: tuple[str, ...]
     every: tuple[str, ...]
+    shards: int | None = None
 
     def words(self, step: str) -> tuple[str, ...]:
         """Return the command of a step."""
         return (*self.command, "drift" if step == DRIFT else "up", *(self.every if step == LAST else ()))
 
 
-LAYOUTS: Final = (StateLayout("one stack", (), ()), StateLayout("a stack per tenant", ("fleet",), ("--all",)))
+_ONE: Final = StateLayout("one stack", (), ())
+_FLEET: Final = StateLayout("a stack per tenant", ("fleet",), ("--all",))
 
 
-def main(tenants: int, systems: Collection[str] = ()) -> None:
+def main(tenants: int, systems: Collection[str] = (), shards: int | None = None) -> None:
     """Measure and print."""
+    layouts = [_ONE, _FLEET] if shards is None else [_ONE, replace(_FLEET, name="shards", shards=shards), _FLEET]
     costs: list[Mapping[str, Cost]] = []
     objects = list[int]()
-    for layout in LAYOUTS:
+    for layout in layouts:
         with bench_platform(systems) as home:
-            bench = Bench(home, systems)
+            bench = Bench(home, systems, layout.shards)
             bench.grow(tenants)
             costs.append(_measure(bench, layout, tenants))
             objects.append(sum(map(len, bench.objects().values())))
             print(f"{layout.name}: {len(bench.objects())} stacks, {objects[-1]} objects in their states", flush=True)
-    print(f"{'':<26}" + "".join(f"{layout.name:>22}" for layout in LAYOUTS) + f"{'ratio':>16}")
-    print(f"{'seconds':<26}" + f"{'clock':>12}{'processor':>10}" * len(LAYOUTS) + f"{'clock':>8}{'processor':>10}")
+    print(f"{'':<26}" + "".join(f"{layout.name:>22}{'ratio':>18}" for layout in layouts))
+    print(f"{'seconds':<26}" + f"{'clock':>12}{'processor':>10}{'clock':>8}{'processor':>10}" * len(layouts))
     for step in STEPS:
-        one, fleet = (cost[step] for cost in costs)
-        print(f"{step:<26}{one.wall:>12.1f}{one.processor:>10.1f}{fleet.wall:>12.1f}{fleet.processor:>10.1f}", end="")
-        print(f"{fleet.wall / one.wall:>8.2f}{fleet.processor / one.processor:>10.2f}", flush=True)
+        one, row = costs[0][step], ""
+        for cost in (cost[step] for cost in costs):
+            row += f"{cost.wall:>12.1f}{cost.processor:>10.1f}"
+            row += f"{cost.wall / one.wall:>8.2f}{cost.processor / one.processor:>10.2f}"
+        print(f"{step:<26}{row}", flush=True)
     if len(set(objects)) != 1:
         raise SystemExit(f"the layouts do not have the same objects: {objects}")
 
@@ -104,6 +109,7 @@ def _by_kind(seen: Processes, cost: Cost) -> str:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--systems", default="")
+    parser.add_argument("--shards", type=int)
     parser.add_argument("tenants", nargs="?", type=int, default=6)
     args = parser.parse_args()
-    main(args.tenants, [name for name in args.systems.split(",") if name])
+    main(args.tenants, [name for name in args.systems.split(",") if name], args.shards)

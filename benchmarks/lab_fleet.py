@@ -80,9 +80,9 @@ class Cost:
 
 
 class Bench:
-    """Tenants `bench-0`, `bench-1`, … on a platform, and the commands of `usine` on them, in either layout."""
+    """Tenants `bench-0`, `bench-1`, … on a platform, and the commands of `usine` on them, in any layout."""
 
-    def __init__(self, home: LabHome, systems: Collection[str] = ()) -> None:
+    def __init__(self, home: LabHome, systems: Collection[str] = (), shards: int | None = None) -> None:
         """Write the settings. `systems` are those that are on, by default all of `Pulumi.lab.yaml`."""
         self._home = home
         self._folder = home.root / "bench"
@@ -93,6 +93,8 @@ class Bench:
         settings["config"] |= {"usine:projects": str(self.projects)}
         if systems:
             settings["config"] |= {"usine:systems": list(systems)}
+        if shards is not None:
+            settings["config"] |= {"usine:fleet": {"shards": shards}}
         self.settings = self._folder / "Pulumi.bench.yaml"
         self.settings.write_text(yaml.safe_dump(settings), encoding="utf-8")
 
