@@ -12,5 +12,6 @@ def as_checked_out(clone: Path) -> None:
     """Link a clone's `.venv` to this checkout's, so that `make venv` is up to date."""
     (clone / ".venv").symlink_to(ROOT / ".venv")
     (clone / ".git" / "info" / "exclude").write_text("/.venv\n", encoding="utf-8")
-    for lock in clone.glob("requirements*"):
-        os.utime(lock, (0, 0))  # older than the environment: nothing to install
+    # Older than the environment: nothing to install. Otherwise this checkout's `lab` would be that of the clone.
+    for file in (*clone.glob("requirements*"), *clone.glob("lab/pyproject.toml")):
+        os.utime(file, (0, 0))
