@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Collection, Iterable, Iterator
+from typing import Final
 
 from model.lifecycle import pipelines_run
 from model.problems import KeyPath, Note
@@ -13,6 +14,9 @@ from model.settings import System
 from model.tenant import Tenant
 from model.texts import did_you_mean, show
 from model.waves import FleetSettings, Wave
+
+#: What to do about a key that concerns the stack of one tenant.
+_ONE_OF: Final = "remove it, or shards"
 
 
 def to_fleet(stated: FleetSection, systems: Collection[System], note: Note) -> FleetSettings:
@@ -37,11 +41,10 @@ def to_fleet(stated: FleetSection, systems: Collection[System], note: Note) -> F
             note((*path, "probe"), f"{where}.probe: a probe is a pipeline: it needs gitlab in usine:systems")
     if stated.versions and stated.longest_pin is None:
         note(("fleet", "versions"), "usine:fleet.versions: the key longestPin is missing: for how many days at most?")
+    if stated.longest_hold is not None and stated.shards is not None:
+        note(("fleet", "longestHold"), f"usine:fleet.longestHold: a hold would hold all tenants of a shard: {_ONE_OF}")
     if stated.versions and stated.shards is not None:
-        note(
-            ("fleet", "versions"),
-            "usine:fleet.versions: a tenant is pinned by its own stack: remove shards or versions",
-        )
+        note(("fleet", "versions"), f"usine:fleet.versions: a version is that of all tenants of a shard: {_ONE_OF}")
     return FleetSettings(
         tuple(Wave(tuple(wave.tenants or ()), wave.share or 0.0, wave.probe) for wave in stated.waves),
         datetime.timedelta(minutes=0 if stated.soak is None else minutes_of(stated.soak)),

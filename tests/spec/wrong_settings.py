@@ -86,8 +86,9 @@ WRONG = [
     (
         "usine:zones: [lab]",
         f"usine:zones: [lab]\n  usine:fleet: {{shards: 4, longestPin: 9d, versions: {{v1: {COMMIT}}}}}",
-        "a tenant is pinned by its own stack",
+        "a version is that of all tenants of a shard",
     ),
+    ("usine:zones: [lab]", "usine:zones: [lab]\n  usine:fleet: {shards: 4, longestHold: 9d}", "would hold all tenants"),
     (
         "usine:zones: [lab]",
         f"usine:zones: [lab]\n  usine:fleet: {{versions: {{../v1: {COMMIT}}}}}",

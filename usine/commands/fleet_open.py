@@ -14,8 +14,8 @@ from model.reading.settings_load import load_settings
 from model.settings import FoundationMode, Settings
 from model.tenant import State
 from model.texts import enumerate_words
-from model.units import is_shard, of_another_layout
-from model.waves import Hold, Pin
+from model.units import of_another_layout
+from model.waves import Pin
 from usine.commands.common import ROOT, Platform, add_settings_argument, read_platform
 from usine.commands.engine_stack import OpenStack, add_stack_argument, open_stack
 from usine.commands.stack_environment import stack_environment
@@ -124,22 +124,12 @@ class Fleet:
             inputs,
             runs,
             scans,
-            self._holds(),
+            {tenant.slug: tenant.hold for tenant in self.platform.tenants if tenant.hold is not None},
             datetime.datetime.now(datetime.UTC),
             self.layout.units,
             self.pins.keys(),
             self.records.probes() if any(wave.probe for wave in self.settings.fleet.waves) else {},
         )
-
-    def _holds(self) -> dict[str, Hold]:
-        """Return the hold of each unit: of a shard, the longest one of its tenants."""
-        found: dict[str, Hold] = {}
-        for tenant in sorted(self.platform.tenants, key=lambda one: one.slug):
-            unit = self.layout.unit_of(tenant.slug)
-            if tenant.hold is not None and (unit not in found or found[unit].until < tenant.hold.until):
-                reason = f"{tenant.hold.reason} ({tenant.slug})" if is_shard(unit) else tenant.hold.reason
-                found[unit] = replace(tenant.hold, reason=reason)
-        return found
 
     def plan(
         self,

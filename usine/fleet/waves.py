@@ -27,7 +27,7 @@ class Rollout:
     """How far the platform's change has come: `inputs` as they should be, the last runs, scans, probes, and holds.
 
     All are by unit, `probes` by tenant. `pinned` are the units that keep a version: they do not wait for waves, and let
-    no wave wait. `tenants` are those of each unit.
+    no wave wait. `tenants` are those of each unit. No shard is held or pinned.
     """
 
     settings: FleetSettings
