@@ -96,8 +96,8 @@ def _render(fleet: Fleet, args: argparse.Namespace) -> str | None:
         return None
     chosen = choose(found.plan, found.inputs, found.runs, commit, args.run_id, args.limit)
     for why in sorted(set(chosen.left_out.values())):
-        slugs = [slug for slug, reason in chosen.left_out.items() if reason == why]
-        print(f"{plural(len(slugs), 'stack')} without a resource, {why}: {enumerate_words(slugs, SHOWN)}")
+        units = [unit for unit, reason in chosen.left_out.items() if reason == why]
+        print(f"{plural(len(units), 'stack')} without a resource, {why}: {enumerate_words(units, SHOWN)}")
     stacks = OperatorStacks(
         fleet.layout,
         in_checkout(args.settings),

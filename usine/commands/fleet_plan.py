@@ -99,10 +99,10 @@ def lines_of(plan: FleetPlan) -> list[str]:
     grouped: dict[str, list[str]] = defaultdict(list)
     for task in plan.tasks:
         grouped[", ".join(task.reasons)].append(task.unit or FOUNDATION)
-    lines = [f"{plural(len(slugs), 'stack')}, {why}: {enumerate_words(slugs, SHOWN)}" for why, slugs in grouped.items()]
+    lines = [f"{plural(len(units), 'stack')}, {why}: {enumerate_words(units, SHOWN)}" for why, units in grouped.items()]
     lines += [
-        f"{plural(len(slugs), 'stack')} waiting, {why}: {enumerate_words(slugs, SHOWN)}"
-        for why, slugs in by_why(plan.waiting).items()
+        f"{plural(len(units), 'stack')} waiting, {why}: {enumerate_words(units, SHOWN)}"
+        for why, units in by_why(plan.waiting).items()
     ]
     pinned: dict[str, list[str]] = defaultdict(list)
     for slug, pin in plan.pinned.items():

@@ -254,7 +254,7 @@ class _Run:
     def _late(self, plan: FleetPlan) -> Iterator[Notice]:
         late = {task.unit for task in plan.tasks if self._chosen(task) and self._is_late(task)} | set(self.overtaken)
         if late:
-            names = sorted(slug or FOUNDATION for slug in late)
+            names = sorted(unit or FOUNDATION for unit in late)
             text = f"not run, because a later pipeline has run them: {enumerate_words(names, SHOWN)}"
             print(text)
             yield Notice(NoticeId.FLEET_WAITS, Severity.WARNING, text, remedy="that pipeline has a newer commit")
