@@ -13,6 +13,8 @@ from pulumi_facts.credentials import CREDENTIALS
 
 #: `pulumi-resource-gitlab`, `python -m lab.plugins.gitlab`, `python -m pulumi.dynamic`.
 _PLUGIN = re.compile(r"pulumi-resource-([a-z]+)|lab\.plugins\.([a-z]+)|pulumi[./](dynamic)")
+#: `pulumi-resource-pulumi-python` is a script that becomes the process of the dynamic provider a moment later.
+_SCRIPT = "pulumi"
 
 
 @contextmanager
@@ -38,7 +40,8 @@ def _watch(found: dict[str, set[str]], over: threading.Event) -> None:
                     variables = folder.joinpath("environ").read_text(errors="replace").split("\0")
                     values = dict(variable.partition("=")[::2] for variable in variables)
                     set_ = {name for name in CREDENTIALS if values.get(name)}
-                    found.setdefault(next(filter(None, plugin.groups())), set()).update(set_)
+                    name = next(filter(None, plugin.groups()))
+                    found.setdefault("dynamic" if name == _SCRIPT else name, set()).update(set_)
             except OSError:
                 continue  # it has ended
 

@@ -166,7 +166,7 @@ def test_moving_to_a_stack_per_tenant_and_back_changes_nothing_and_each_stack_re
 def no_secret_is_in_clear(whole: Stack, said: str) -> None:
     """Search the token of the mirror, which the state has, in the states, their backups and what the command wrote."""
     token = token_of_the_mirror(whole)
-    backups = list((usine_files(whole) / "moves").rglob("*.json"))
+    backups = list((usine_files(whole) / "moves" / whole.name).rglob("*.json"))
     assert len(backups) == 4
     assert {file.stat().st_mode & 0o077 for file in backups} == {0}
     written = (*whole.lab.home.state.rglob("*"), *Path("out/fleet").glob("whole*/**/*"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import datetime
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,8 +17,6 @@ import pytest
 from lab.testing.platforms import TestLab
 from tests.engine.harness import Ended, Stack
 from tests.engine.tenants import BETA
-from usine.engine.storage import state_storage
-from usine.fleet.records import Records
 from usine.report import as_json
 
 pytestmark = pytest.mark.servers
@@ -37,8 +36,8 @@ def fleet(light_lab: TestLab, tmp_path: Path) -> Iterator[Stack]:
     for name in stacks(stack):
         if name != stack.name:
             Stack(light_lab, name, tmp_path / name).close()
-    records = Records(state_storage(stack.environment), stack.name)
-    records.storage.files.rm(records.storage.path(".usine", "fleet"), recursive=True)
+    for folder in ("fleet", "moves"):
+        shutil.rmtree(light_lab.home.state / ".usine" / folder / stack.name, ignore_errors=True)
     stack.close()
     light_lab.vault.sys.disable_secrets_engine("transit")
 
