@@ -25,6 +25,7 @@ from lab.home import LabHome
 from lab.reporter import Lines
 from lab.servers import SERVERS
 from lab.settings import render
+from pulumi_facts.urns import address_of
 from usine.commands.common import ROOT
 from usine.fleet.layout import Layout
 from usine.program import PACKAGES
@@ -158,11 +159,7 @@ class Bench:
         found = {}
         for path in (self._home.state / ".pulumi" / "stacks" / "usine").glob("*.json"):
             resources = json.loads(path.read_text(encoding="utf-8"))["checkpoint"]["latest"]["resources"]
-            found[path.stem] = [
-                f"{one['type']} {one['id']}"
-                for one in resources
-                if one.get("custom") and ":providers:" not in one["type"]
-            ]
+            found[path.stem] = [f"{one['type']} {one['id']}" for one in resources if address_of(one["urn"]).is_object]
         return found
 
 

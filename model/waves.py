@@ -63,7 +63,7 @@ def wave_of(unit: str, tenants: Collection[str], waves: Sequence[Wave]) -> int:
     when other tenants come and go.
     """
     for index, wave in enumerate(waves):
-        if not frozenset(wave.tenants).isdisjoint(tenants):
+        if any(slug in wave.tenants for slug in tenants):
             return index
     place = int.from_bytes(hashlib.sha256(unit.encode()).digest()[:8]) / 2**64
     end = 0.0

@@ -17,6 +17,7 @@ from lab.home import CHECKOUT
 from lab.servers import openbao
 from lab.servers.kubernetes import ISSUER
 from lab.testing.platforms import TestLab
+from tests.fleet.operated import log_in_script
 
 pytestmark = pytest.mark.servers
 
@@ -68,11 +69,7 @@ def token(lab: TestLab, account: str, audience: str) -> str:
 
 
 def log_in(lab: TestLab, folder: Path, identity: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    script = (CHECKOUT / "bin" / "operator" / "log-in").read_text(encoding="utf-8")
-    for name in ("credentials", "identity"):
-        (folder / name).mkdir(exist_ok=True)
-        script = script.replace(f"/{name}/", f"{folder}/{name}/")
-    (folder / "identity" / "vault").write_text(identity, encoding="utf-8")
+    script = log_in_script(folder, identity)
     environment = {
         "PATH": f"{openbao.binary().parent}:{os.defpath}",
         "PULUMI_ENV": str(folder / ".env"),

@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from tests.fleet.fake import Fake
+from tests.spec.helpers import ROOT
 
 IMAGE = "registry.example.fr/platform/ci@sha256:" + "0" * 64
 REPOSITORY = "https://gitlab.example.fr/platform/usine.git"
 Stacks = Mapping[str, Mapping[str, Any]]
+
+
+def log_in_script(folder: Path, identity: str) -> str:
+    """Return the log-in of a workspace with this token; the volumes of the pod are below `folder`."""
+    script = (ROOT / "bin" / "operator" / "log-in").read_text(encoding="utf-8")
+    for name in ("credentials", "identity"):
+        (folder / name).mkdir(exist_ok=True)
+        script = script.replace(f"/{name}/", f"{folder}/{name}/")
+    (folder / "identity" / "vault").write_text(identity, encoding="utf-8")
+    return script
 
 
 def git(fleet: Fake, *words: str) -> str:

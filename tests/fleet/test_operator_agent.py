@@ -20,7 +20,7 @@ from pulumi import automation
 from pulumi.runtime.proto import events_pb2_grpc
 
 from tests.fleet.fake import Fake, destroyed
-from tests.fleet.operated import commit, variables, write
+from tests.fleet.operated import commit, log_in_script, variables, write
 from tests.spec.helpers import ROOT
 
 
@@ -79,11 +79,7 @@ def test_the_agent_finds_no_other_pulumi(fleet: Fake, checkout: Path) -> None:
 
 
 def test_the_log_in_writes_what_the_agent_reads(checkout: Path, tmp_path: Path) -> None:
-    script = (checkout / "bin" / "operator" / "log-in").read_text(encoding="utf-8")
-    for folder in ("credentials", "identity"):
-        (tmp_path / folder).mkdir()
-        script = script.replace(f"/{folder}/", f"{tmp_path}/{folder}/")
-    (tmp_path / "identity" / "vault").write_text("identity-token", encoding="utf-8")
+    script = log_in_script(tmp_path, "identity-token")
     environment = {
         "PATH": f"{checkout}/image:{os.defpath}",
         "PULUMI_ENV": str(tmp_path / ".env"),

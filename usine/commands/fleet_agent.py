@@ -146,8 +146,8 @@ def _tell(words: Sequence[str], changes: Mapping[str, int]) -> None:
     if not address.startswith(_SCHEME):
         return
     # Pulumi's SDK takes 0.3 s, which no other command of `usine` waits for.
-    import grpc  # type: ignore[import-untyped]  # noqa: PLC0415 - it has no stubs
-    from pulumi.runtime.proto import events_pb2, events_pb2_grpc  # noqa: PLC0415 - see above
+    import grpc  # type: ignore[import-untyped]  # noqa: PLC0415 - no stubs; late, because it is slow
+    from pulumi.runtime.proto import events_pb2, events_pb2_grpc  # noqa: PLC0415 - late, because it is slow
 
     summary = {"maybeCorrupt": False, "durationSeconds": 0, "resourceChanges": changes, "PolicyPacks": {}}
     event = {"sequence": 0, "timestamp": int(time.time()), "summaryEvent": summary}

@@ -63,6 +63,10 @@ class Fleet:
         """The tenants that have a file, without those with `state: archived`."""
         return frozenset(t.slug for t in self.platform.tenants if t.state is not State.ARCHIVED)
 
+    def active_of(self, unit: str | None) -> tuple[str, ...]:
+        """Return the tenants of a unit that have a file and are not archived."""
+        return tuple(slug for slug in self.layout.tenants_of(unit) if slug in self.active)
+
     def runs(self) -> dict[str | None, RunRecord]:
         """Return the last run of each stack. Raises EngineError as `check_layout` does."""
         runs = self.records.runs()

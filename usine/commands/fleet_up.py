@@ -361,10 +361,9 @@ class _Run:
         """Return the tenants of a stack after its run, without archived ones."""
         if task.unit is None:
             return ()
-        found = self.fleet.active.intersection(self.fleet.layout.tenants_of(task.unit))
         # A run that failed may not have removed all objects of a tenant.
         before = () if task.last is None or result is Result.APPLIED else task.last.active(task.unit)
-        return tuple(sorted(found.union(before)))
+        return tuple(sorted({*self.fleet.active_of(task.unit), *before}))
 
 
 def later_notices(waiting: Collection[WaitingTask]) -> Iterator[Notice]:

@@ -20,7 +20,7 @@ from pulumi_facts.checkpoint import resources_of
 from stacks.platform.providers import provider_names
 from usine.commands.common import ROOT, report_problems
 from usine.commands.engine_stack import add_wait_argument
-from usine.commands.fleet_open import FOLDER, Fleet, add_fleet_arguments, add_workers_argument, open_fleet
+from usine.commands.fleet_open import Fleet, add_fleet_arguments, add_workers_argument, open_fleet
 from usine.commands.fleet_plan import lines_of
 from usine.engine.cli import EngineError
 from usine.engine.lock import HeldLock, hold
@@ -232,7 +232,7 @@ class _Files:
     def _job(self, target: MoveTarget, unit: str | None, salt: str) -> FleetJob:
         to_fleet = target is MoveTarget.FLEET
         settings = self.fleet.layout.write(unit, salt, alone=True) if to_fleet else self.args.settings
-        folder = ROOT / FOLDER / self.fleet.layout.stack(unit).replace("/", "-")
+        folder = self.fleet.layout.folder_of(unit)
         report, log = folder / "move.json", folder / "move.log"
         stack = ("--stack", self.fleet.layout.stack(unit), "--settings", str(settings))
         words = ("preview", *stack, "--json", str(report), "--expect-no-changes")
@@ -248,7 +248,7 @@ class _Files:
             self.commit,
             f"moved: {why_of(done)}",
             done.report is not None and any(n.rule == NoticeId.PENDING_PEOPLE for n in done.report.notices),
-            tuple(slug for slug in self.fleet.layout.tenants_of(unit) if slug in self.fleet.active),
+            self.fleet.active_of(unit),
             digest_of_state(foundation) if unit is None else "",
             self.fleet.layout.salt(done.job.settings),
         )
